@@ -1,0 +1,110 @@
+/**
+ * What the agent does about an error: `retry` the target later, `hold` it for a person (it is still looked at again, seldom),
+ * `pause` the whole pipeline because its site is at fault, or `stop` altogether.
+ */
+export type Disposition = 'retry' | 'hold' | 'pause' | 'stop'
+
+interface Meaning {
+  readonly disposition: Disposition
+  /** The exit code of a command that ends with this error (docs/operations.md). */
+  readonly exit: number
+  readonly meaning: string
+}
+
+const row = (disposition: Disposition, exit: number, meaning: string): Meaning => ({ disposition, exit, meaning })
+
+/** Every error the program knows. Codes are stable: scripts match on them, never on messages. docs/operations.md has a row for each. */
+export const ERRORS = {
+  USAGE: row('stop', 2, 'the command line is not one that tape-rse understands'),
+  CONFIG_INVALID: row('stop', 4, 'the config has problems; all of them are listed'),
+  CATALOG_LOCKED: row('stop', 11, 'another agent holds the catalog'),
+  CATALOG_UNUSABLE: row('stop', 1, 'the catalog file is not one this program may use'),
+  CATALOG_FAILED: row('stop', 1, 'the catalog could not be read or written'),
+  UNKNOWN_DID: row('stop', 1, 'the catalog knows no such DID'),
+
+  RUCIO_UNREACHABLE: row('pause', 5, 'Rucio does not answer, or a proxy answers for it'),
+  RUCIO_OVERLOADED: row('pause', 5, 'Rucio answers that it cannot serve the request now'),
+  SIGN_IN_REFUSED: row('pause', 6, 'Rucio refused the account or its credentials'),
+  RUCIO_BROKEN_ANSWER: row('retry', 5, 'an answer of Rucio was cut short or is not what Rucio promises'),
+  RUCIO_FAILED: row('retry', 5, 'Rucio failed at this request'),
+  RUCIO_REFUSED: row('hold', 1, 'Rucio refuses this request, and will each time'),
+  NOT_ALLOWED: row('hold', 6, 'the account may not do this in Rucio'),
+  SCOPE_UNKNOWN: row('retry', 1, 'a configured scope does not exist in Rucio'),
+  DID_GONE: row('hold', 1, 'Rucio no longer knows the DID'),
+
+  DATASET_EMPTY: row('hold', 1, 'the dataset has no files'),
+  DATASET_DISAGREES: row('hold', 1, 'what Rucio says of the dataset does not agree with itself'),
+  REPLICA_MISSING: row('hold', 1, 'a file has no replica at the disk RSE'),
+  REPLICA_UNAVAILABLE: row('hold', 1, 'the replica of a file is not AVAILABLE'),
+  REPLICA_ELSEWHERE: row('hold', 1, 'no path of the replica leads below the root of the source'),
+  CHECKSUM_MISSING: row('hold', 1, 'Rucio has neither adler32 nor md5 of a file'),
+  NAME_UNSAFE: row('hold', 1, 'a name could leave its directory, or cannot be a file name'),
+  NAME_TOO_LONG: row('hold', 1, 'a name is longer than the file system takes'),
+  NAME_CLASH: row('hold', 1, 'two things would have one name'),
+  REOPENED: row('hold', 1, 'the dataset changed after it was archived, and its objects are still there'),
+
+  SOURCE_MISSING: row('hold', 1, 'a source file does not exist'),
+  SOURCE_UNREADABLE: row('hold', 1, 'a source file cannot be read'),
+  SOURCE_NOT_REGULAR: row('hold', 1, 'a source is a link, a directory or a device, not a file'),
+  SOURCE_OUTSIDE_ROOT: row('hold', 1, 'the real path of a source leads out of the root'),
+  SOURCE_SIZE: row('hold', 1, 'a source file has another size than Rucio says'),
+  SOURCE_CHANGED: row('hold', 1, 'a source file changed while it was read'),
+  SOURCE_CHECKSUM: row('hold', 1, 'the bytes of a source file do not match Rucio’s checksum'),
+
+  VAULT_NOT_MOUNTED: row('pause', 5, 'the root of the vault is not the mount it should be'),
+  VAULT_NOT_WRITABLE: row('pause', 5, 'the root of the vault cannot be written'),
+  VAULT_FOREIGN: row('pause', 5, 'the vault belongs to another catalog'),
+  VAULT_MARKER_MISSING: row('pause', 5, 'the vault has lost the marker that this catalog wrote'),
+  VAULT_FULL: row('pause', 5, 'there is no room in the vault'),
+  VAULT_IO: row('retry', 5, 'a call to the vault failed'),
+  OBJECT_FOREIGN: row('hold', 1, 'something that is not ours is where an object should go'),
+  OBJECT_MISMATCH: row('hold', 10, 'an object was read back twice and differs from what was written'),
+  OBJECT_LOST: row('retry', 1, 'an object that was written is gone'),
+
+  MOVER_DIED: row('retry', 1, 'a mover ended in the middle of an order'),
+  MOVER_STUCK: row('pause', 5, 'a mover hangs in a call that cannot be ended'),
+  ACKNOWLEDGE_LOST: row('retry', 1, 'the tag did not keep the value that was set'),
+  INTERRUPTED: row('stop', 130, 'the work was interrupted'),
+  INTERNAL: row('stop', 1, 'a bug in tape-rse'),
+} as const satisfies Record<string, Meaning>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** One thing that is wrong, with what to do about it. Plain data: it goes into the catalog and between processes. */
+export interface Problem {
+  readonly code: ErrorCode
+  /** "Cannot <verb> <thing>: <what is so>" */
+  readonly message: string
+  readonly hint: string
+}
+
+/** An error that says what is so, what to do, and what the agent does about it. May list several problems; the first leads. */
+export class TapeRseError extends Error {
+  readonly code: ErrorCode
+  readonly hint: string
+  readonly problems: readonly Problem[]
+
+  constructor(problems: Problem | readonly [Problem, ...Problem[]], options?: ErrorOptions) {
+    const all: readonly Problem[] = 'code' in problems ? [problems] : problems
+    const first = all[0]!
+    super(first.message, options)
+    this.name = 'TapeRseError'
+    this.code = first.code
+    this.hint = first.hint
+    this.problems = all
+  }
+}
+
+export const failure = (code: ErrorCode, message: string, hint: string, cause?: unknown): TapeRseError =>
+  new TapeRseError({ code, message, hint }, cause === undefined ? undefined : { cause })
+
+/** An error nobody foresaw is a bug: stop, rather than archive on with a wrong idea of the world. */
+export const dispositionOf = (error: unknown): Disposition =>
+  error instanceof TapeRseError ? ERRORS[error.code].disposition : 'stop'
+
+/** What can be written down of any error: an unforeseen one becomes INTERNAL with its own message. */
+export function problemsOf(error: unknown): readonly Problem[] {
+  if (error instanceof TapeRseError) return error.problems
+  const message = error instanceof Error ? error.message : String(error)
+  return [{ code: 'INTERNAL', message, hint: 'This is a bug. Please report it with the log around it.' }]
+}

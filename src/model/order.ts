@@ -1,0 +1,132 @@
+/**
+ * What the control process asks of a mover, and what it hears: plain data, because it crosses a pipe. A mover does all input
+ * and output on sources and vaults; it keeps nothing between orders that an order relies on.
+ */
+
+/** A file to be packed, in the order of the object. */
+export interface OrderMember {
+  /** Its name in the object. */
+  readonly name: string
+  /** Absolute path of the source. */
+  readonly path: string
+  readonly bytes: number
+  readonly adler32: string | null
+  readonly md5: string | null
+}
+
+/** Everything that determines the bytes of one object. */
+export interface ObjectPlan {
+  /** Text of the manifest, the first member. */
+  readonly manifest: string
+  /** Time of every member: seconds since the epoch, UTC. */
+  readonly time: number
+  readonly members: readonly OrderMember[]
+  /** The exact size of the object. */
+  readonly bytes: number
+}
+
+export interface VaultSettings {
+  /** Absolute path below which all objects are. */
+  readonly root: string
+  /** The mount point that must be mounted at or above `root`; null where none is required. */
+  readonly mount: string | null
+  readonly publish: 'rename' | 'direct'
+  /** Bytes that must stay free. */
+  readonly minFree: number
+  /** Id of the catalog that must own the root. */
+  readonly owner: string
+}
+
+interface VaultOrder {
+  readonly vault: VaultSettings
+}
+
+/** Look at the root of a vault; claim it for `owner` if `known` is false and nobody has. */
+export interface CheckOrder extends VaultOrder {
+  readonly kind: 'check'
+  /** The catalog remembers that it has claimed this root: a missing marker then means the wrong mount. */
+  readonly known: boolean
+}
+export interface Checked {
+  readonly freeBytes: number
+}
+
+/** Pack one object into the part file of `attempt`, after removing those of earlier attempts. */
+export interface PackOrder extends VaultOrder {
+  readonly kind: 'pack'
+  /** Final path of the object, relative to the root. */
+  readonly location: string
+  /** Numbered from 1, never used twice for one location. */
+  readonly attempt: number
+  /** Real paths of sources must lie below it. */
+  readonly sourceRoot: string
+  readonly object: ObjectPlan
+}
+export interface Packed {
+  readonly bytes: number
+  /** Of the whole object. */
+  readonly adler32: string
+  /** The object was already there, whole and ours, from a crash between publishing and committing: nothing was written. */
+  readonly found: boolean
+}
+
+/** Read the object of `attempt` back from start to end, compare every byte with what is known of it, and publish it. */
+export interface ProveOrder extends VaultOrder {
+  readonly kind: 'prove'
+  readonly location: string
+  readonly attempt: number
+  readonly object: ObjectPlan
+  /** Of the whole object, as it was written. */
+  readonly adler32: string
+}
+export type Proved =
+  | { readonly outcome: 'proven'; readonly direct: boolean; readonly adler32: string }
+  /** Neither the part nor the object is there. */
+  | { readonly outcome: 'lost' }
+  /** What differs, and the name under which the object was set aside (null where the vault cannot rename: it was removed). */
+  | { readonly outcome: 'mismatch'; readonly difference: string; readonly setAside: string | null }
+
+/** Sizes of published objects; null for one that is not there. */
+export interface StatOrder extends VaultOrder {
+  readonly kind: 'stat'
+  readonly locations: readonly string[]
+}
+export interface Statted {
+  readonly bytes: readonly (number | null)[]
+}
+
+/** Remove what attempts 1 to `attempts` left beside `location`: parts and objects set aside, never the object itself. */
+export interface CleanOrder extends VaultOrder {
+  readonly kind: 'clean'
+  readonly location: string
+  readonly attempts: number
+}
+export interface Cleaned {
+  readonly removed: number
+}
+
+export type Order = CheckOrder | PackOrder | ProveOrder | StatOrder | CleanOrder
+export type OrderKind = Order['kind']
+export interface Answers {
+  readonly check: Checked
+  readonly pack: Packed
+  readonly prove: Proved
+  readonly stat: Statted
+  readonly clean: Cleaned
+}
+export type OrderOf<K extends OrderKind> = Extract<Order, { kind: K }>
+
+export interface MoverAnswer<K extends OrderKind> {
+  readonly answer: Answers[K]
+  /** Process id of the mover that did it. */
+  readonly mover: number
+}
+
+/** The control process's view of all movers. */
+export interface Movers {
+  /**
+   * Has an order carried out by one mover, but not by the one whose process id is `not`.
+   * @throws TapeRseError the mover's own, MOVER_DIED or MOVER_STUCK; INTERRUPTED once `signal` is aborted
+   */
+  run<K extends OrderKind>(order: OrderOf<K>, not: number | null, signal: AbortSignal): Promise<MoverAnswer<K>>
+}

@@ -1,0 +1,60 @@
+/** An object being written. */
+export interface ObjectWriter {
+  /** Appends. Writes all of `bytes`, or throws. */
+  write(bytes: Uint8Array): void
+  /** Makes it durable, closes it, and compares its size with what was written. */
+  finish(): void
+  /** Closes and removes it. Never throws. */
+  abandon(): void
+}
+
+/** An object being read back, through a descriptor of its own. */
+export interface ObjectReader {
+  readonly bytes: number
+  /** Whether reads go around the page cache. */
+  readonly direct: boolean
+  read(buffer: Uint8Array): number
+  close(): void
+}
+
+/**
+ * Where objects are kept: a mount of HPSS. Locations are relative, '/'-separated and safe (plan/place.ts). An object is written
+ * as a part of one attempt, and becomes visible under its location by `publish` only. All calls are synchronous: they run in a
+ * mover, and each may hang for ever.
+ * Errors are TapeRseErrors: VAULT_FULL (ENOSPC, EDQUOT), VAULT_NOT_MOUNTED (ENOTCONN, ESTALE, another device), VAULT_IO (any
+ * other, naming operation and path), OBJECT_FOREIGN.
+ */
+export interface Vault {
+  /**
+   * Checks that the root is the right mount, may be written, and belongs to the owner; claims it when nobody does. Refuses a
+   * root without marker if it was `known` to have one.
+   * @throws TapeRseError VAULT_NOT_MOUNTED, VAULT_NOT_WRITABLE, VAULT_FOREIGN, VAULT_MARKER_MISSING
+   */
+  check(known: boolean): { freeBytes: number }
+  /**
+   * Begins the part of `attempt`, after removing those of all earlier attempts (a late rename of theirs then fails).
+   * `bytes` is the size to come: refused with VAULT_FULL if it does not fit. With `publish: direct` the object itself is
+   * created, exclusively.
+   */
+  create(location: string, attempt: number, bytes: number): ObjectWriter
+  /** The part of `attempt`, through a fresh open; null if it is not there. Always null with `publish: direct`. */
+  openPart(location: string, attempt: number): ObjectReader | null
+  /** The published object, through a fresh open; null if it is not there. */
+  open(location: string): ObjectReader | null
+  /**
+   * Gives the part its final name, never over an existing one, and makes that durable with every directory above it. Checks that
+   * the same file, of `bytes`, is then there. For an object that is already there (direct, or after a crash): makes it durable.
+   */
+  publish(location: string, attempt: number, bytes: number): void
+  /** Size of the published object; null if it is not there. */
+  stat(location: string): { bytes: number } | null
+  /**
+   * Moves a part (or the object, if there is no part) that must not be trusted to a name that says so. null: this vault cannot
+   * rename, and it was removed.
+   */
+  setAside(location: string, attempt: number): string | null
+  /** Removes parts and objects set aside of attempts 1 to `attempts`. Returns how many there were. */
+  clean(location: string, attempts: number): number
+  /** Removes an object that an attempt of ours left half written. Only for `publish: direct`. */
+  removeUnproven(location: string): void
+}
