@@ -98,6 +98,13 @@ export class TapeRseError extends Error {
 export const failure = (code: ErrorCode, message: string, hint: string, cause?: unknown): TapeRseError =>
   new TapeRseError({ code, message, hint }, cause === undefined ? undefined : { cause })
 
+export const interrupted = (): TapeRseError =>
+  failure(
+    'INTERRUPTED',
+    'Cannot go on: the work was interrupted',
+    'Start the agent again: it goes on where it stopped.',
+  )
+
 /** An error nobody foresaw is a bug: stop, rather than archive on with a wrong idea of the world. */
 export const dispositionOf = (error: unknown): Disposition =>
   error instanceof TapeRseError ? ERRORS[error.code].disposition : 'stop'

@@ -1,3 +1,5 @@
+import type { Problem } from './errors.ts'
+
 /**
  * What the control process asks of a mover, and what it hears: plain data, because it crosses a pipe. A mover does all input
  * and output on sources and vaults; it keeps nothing between orders that an order relies on.
@@ -105,7 +107,17 @@ export interface Cleaned {
   readonly removed: number
 }
 
-export type Order = CheckOrder | PackOrder | ProveOrder | StatOrder | CleanOrder
+/** Look at source files without reading them. */
+export interface InspectOrder {
+  readonly kind: 'inspect'
+  readonly sourceRoot: string
+  readonly files: readonly { readonly path: string; readonly bytes: number }[]
+}
+export interface Inspected {
+  readonly problems: readonly Problem[]
+}
+
+export type Order = InspectOrder | CheckOrder | PackOrder | ProveOrder | StatOrder | CleanOrder
 export type OrderKind = Order['kind']
 export interface Answers {
   readonly check: Checked
@@ -113,6 +125,7 @@ export interface Answers {
   readonly prove: Proved
   readonly stat: Statted
   readonly clean: Cleaned
+  readonly inspect: Inspected
 }
 export type OrderOf<K extends OrderKind> = Extract<Order, { kind: K }>
 

@@ -45,8 +45,12 @@ export interface Source {
   missing(did: Did, signal: AbortSignal): Promise<{ readonly why: string } | null>
   /** The content of each target, as `sighting` saw it. */
   freeze(sightings: readonly Sighting[], signal: AbortSignal): Promise<readonly Freezing[]>
-  /** Asks again whether each target is still closed, unchanged and requested. Answers from Rucio now, never from memory. */
-  standing(targets: readonly Frozen[], signal: AbortSignal): Promise<readonly Standing[]>
+  /**
+   * Asks again whether each target is still closed, unchanged and requested, in a few calls for all. Answers from the source now,
+   * never from memory. `told`: they were told `done` a moment ago, so one that the source no longer lists as requested stands at
+   * `done`; otherwise it is asked for alone.
+   */
+  standing(targets: readonly Frozen[], told: boolean, signal: AbortSignal): Promise<readonly Standing[]>
   /** Tells the source that each target is archived (`need` → `done`). Repeating it is harmless. */
   tellDone(dids: readonly Did[], signal: AbortSignal): Promise<readonly Telling[]>
   /** Takes back `done`: writes the request again. */

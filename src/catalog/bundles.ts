@@ -1,0 +1,276 @@
+import { sql, type Transaction } from 'kysely'
+import type { BundleId, Proof } from '../model/bundle.ts'
+import type { TargetId } from '../model/target.ts'
+import type { Catalog, Claim, Debris, Due } from './catalog.ts'
+import type { Db } from './database.ts'
+import { bundleColumns, bundleRow, entryOf, targetRow, type BundleTable, type Tables } from './tables.ts'
+import { changed, clear, due } from './transitions.ts'
+
+type Trx = Transaction<Tables>
+
+/** Everything that happens to bundles, from their location to their proof. */
+export function bundleMethods(db: Db) {
+  return {
+    voidClaims: async (): Promise<void> => {
+      await db.updateTable('bundles').set({ claim: null }).where('claim', 'is not', null).execute()
+    },
+
+    planned: async (pipeline: string, when: Due) => {
+      const target = await db
+        .selectFrom('bundles')
+        .innerJoin('targets', 'targets.id', 'bundles.target_id')
+        .selectAll('targets')
+        .where('bundles.pipeline', '=', pipeline)
+        .where('bundles.state', '=', 'planned')
+        .where('targets.state', '=', 'frozen')
+        .where(due(when))
+        .orderBy('bundles.turn')
+        .orderBy('bundles.id')
+        .limit(1)
+        .executeTakeFirst()
+      if (target === undefined) return null
+      const own = db.selectFrom('bundles').select(bundleColumns).where('target_id', '=', target.id)
+      const bundles = await own.where('state', '=', 'planned').orderBy('part').execute()
+      return { target: targetRow(target), bundles: bundles.map(bundleRow) }
+    },
+
+    assign: (bundles: Parameters<Catalog['assign']>[0]): Promise<void> =>
+      db.transaction().execute(async (trx) => {
+        for (const { id, location } of bundles) {
+          const update = trx.updateTable('bundles').set({ state: 'assigned', location })
+          changed(
+            await update.where('id', '=', id).where('state', '=', 'planned').executeTakeFirst(),
+            `assign bundle ${id}`,
+          )
+        }
+      }),
+
+    clashes: async (pipeline: string, target: TargetId, locations: readonly string[]) => {
+      const found: { did: { scope: string; name: string }; location: string }[] = []
+      for (const location of locations) {
+        const rows = await db
+          .selectFrom('bundles')
+          .innerJoin('targets', 'targets.id', 'bundles.target_id')
+          .select(['targets.scope', 'targets.name', 'bundles.location'])
+          .where('bundles.pipeline', '=', pipeline)
+          .where('targets.id', '!=', target)
+          .where((eb) =>
+            eb.or([
+              eb('bundles.location', 'in', [location, ...above(location)]),
+              // Everything that begins with `location/`: '0' follows '/'.
+              eb.and([eb('bundles.location', '>=', `${location}/`), eb('bundles.location', '<', `${location}0`)]),
+            ]),
+          )
+          .limit(10)
+          .execute()
+        for (const row of rows) found.push({ did: { scope: row.scope, name: row.name }, location: row.location! })
+      }
+      return found
+    },
+
+    claim: (pipeline: string, state: 'assigned' | 'written', when: Due): Promise<Claim | null> =>
+      db.transaction().execute(async (trx) => {
+        const next = await trx
+          .selectFrom('bundles')
+          .innerJoin('targets', 'targets.id', 'bundles.target_id')
+          .select('bundles.id')
+          .where('bundles.pipeline', '=', pipeline)
+          .where('bundles.state', '=', state)
+          .where('bundles.claim', 'is', null)
+          .where('targets.state', '=', 'frozen')
+          .where(due(when))
+          .orderBy('bundles.turn')
+          .orderBy('bundles.id')
+          .limit(1)
+          .executeTakeFirst()
+        if (next === undefined) return null
+        const attempt = state === 'assigned' ? sql<number>`attempts + 1` : sql<number>`attempts`
+        const bundle = await trx
+          .updateTable('bundles')
+          .set({ attempts: attempt, claim: attempt, ...(state === 'assigned' && { debris: 1 }) })
+          .where('id', '=', next.id)
+          .where('state', '=', state)
+          .where('claim', 'is', null)
+          .returningAll()
+          .executeTakeFirstOrThrow()
+        return claimOf(trx, bundle)
+      }),
+
+    release: async (claim: Claim): Promise<void> => {
+      await db
+        .updateTable('bundles')
+        .set({ claim: null })
+        .where('id', '=', claim.id)
+        .where('claim', '=', claim.attempt)
+        .execute()
+    },
+
+    written: (claim: Claim, adler32: string, packer: number, at: Date): Promise<void> =>
+      db.transaction().execute(async (trx) => {
+        const values = { state: 'written', adler32, packer, written_at: at.toISOString(), claim: null } as const
+        await leave(trx, claim, 'assigned', values)
+        await forget(trx, claim)
+      }),
+
+    confirmed: (claim: Claim, proof: Proof, at: Date): Promise<void> =>
+      db.transaction().execute(async (trx) => {
+        const values = {
+          state: 'confirmed',
+          confirmed_at: at.toISOString(),
+          proof: JSON.stringify(proof),
+          debris: 0,
+          claim: null,
+        } as const
+        await leave(trx, claim, 'written', values)
+        await forget(trx, claim)
+      }),
+
+    unwritten: (claim: Claim, mismatch: boolean): Promise<number> =>
+      db.transaction().execute(async (trx) => {
+        const mismatches = claim.mismatches + (mismatch ? 1 : 0)
+        await leave(trx, claim, 'written', { ...unwrittenBundle, mismatches, claim: null })
+        return mismatches
+      }),
+
+    unconfirm: (bundles: readonly BundleId[]): Promise<void> =>
+      db.transaction().execute(async (trx) => {
+        for (const id of bundles) {
+          const update = trx.updateTable('bundles').set({ ...unwrittenBundle, confirmed_at: null, proof: null })
+          changed(
+            await update.where('id', '=', id).where('state', '=', 'confirmed').executeTakeFirst(),
+            `write bundle ${id} again`,
+          )
+        }
+      }),
+
+    debris: async (pipeline: string, limit: number): Promise<readonly Debris[]> => {
+      const rows = await db
+        .selectFrom('bundles')
+        .innerJoin('targets', 'targets.id', 'bundles.target_id')
+        .select(['bundles.id', 'bundles.target_id', 'bundles.location', 'bundles.attempts'])
+        .where('bundles.pipeline', '=', pipeline)
+        .where('bundles.debris', '=', 1)
+        .where('bundles.claim', 'is', null)
+        .where('targets.state', 'in', ['acknowledged', 'withdrawn', 'superseded'])
+        .limit(limit)
+        .execute()
+      const targets = await targetsOf(db, rows)
+      return rows.map((row) => ({
+        id: row.id,
+        target: targets.get(row.target_id)!,
+        location: row.location!,
+        attempts: row.attempts,
+      }))
+    },
+
+    cleaned: (id: BundleId): Promise<void> =>
+      db.transaction().execute(async (trx) => {
+        await trx.updateTable('bundles').set({ debris: 0 }).where('id', '=', id).execute()
+        await trx
+          .updateTable('bundles')
+          .set(unwrittenBundle)
+          .where('id', '=', id)
+          .where('state', '=', 'written')
+          .execute()
+      }),
+
+    ready: async (pipeline: string, limit: number, when: Due) => {
+      const rows = await db
+        .selectFrom('targets')
+        .selectAll()
+        .where('pipeline', '=', pipeline)
+        .where('state', '=', 'frozen')
+        .where(due(when))
+        .where((eb) =>
+          eb.not(
+            eb.exists(
+              eb
+                .selectFrom('bundles')
+                .select('bundles.id')
+                .whereRef('bundles.target_id', '=', 'targets.id')
+                .where('bundles.state', '!=', 'confirmed'),
+            ),
+          ),
+        )
+        .orderBy('turn')
+        .orderBy('id')
+        .limit(limit)
+        .execute()
+      const ids = rows.map((row) => row.id)
+      const bundles =
+        ids.length === 0
+          ? []
+          : await db.selectFrom('bundles').select(bundleColumns).where('target_id', 'in', ids).orderBy('part').execute()
+      return rows.map((row) => ({
+        row: targetRow(row),
+        bundles: bundles.filter((b) => b.target_id === row.id).map(bundleRow),
+      }))
+    },
+  }
+}
+
+const unwrittenBundle = { state: 'assigned', adler32: null, packer: null, written_at: null } as const
+
+/** A claim's transition: from the state it names, by the worker whose attempt it is. */
+async function leave(
+  trx: Trx,
+  claim: Claim,
+  from: 'assigned' | 'written',
+  values: Partial<BundleTable>,
+): Promise<void> {
+  const update = trx.updateTable('bundles').set(values).where('id', '=', claim.id)
+  changed(
+    await update.where('state', '=', from).where('claim', '=', claim.attempt).executeTakeFirst(),
+    `commit attempt ${claim.attempt} of bundle ${claim.id}`,
+  )
+}
+
+/** A bundle that made progress no longer stands in its target's way. */
+async function forget(trx: Trx, claim: Claim): Promise<void> {
+  await trx
+    .updateTable('targets')
+    .set(clear)
+    .where('id', '=', claim.target.id)
+    .where('failed_bundle', '=', claim.id)
+    .execute()
+}
+
+async function claimOf(trx: Trx, bundle: BundleTable): Promise<Claim> {
+  const target = await trx
+    .selectFrom('targets')
+    .selectAll()
+    .where('id', '=', bundle.target_id)
+    .executeTakeFirstOrThrow()
+  const entries = await trx
+    .selectFrom('entries')
+    .selectAll()
+    .where('bundle_id', '=', bundle.id)
+    .orderBy('position')
+    .execute()
+  return {
+    id: bundle.id,
+    target: targetRow(target),
+    part: bundle.part,
+    parts: bundle.parts,
+    location: bundle.location!,
+    attempt: bundle.attempts,
+    manifest: bundle.manifest,
+    bytes: bundle.bytes,
+    entries: entries.map(entryOf),
+    adler32: bundle.adler32,
+    packer: bundle.packer,
+    mismatches: bundle.mismatches,
+  }
+}
+
+async function targetsOf(db: Db, bundles: readonly { target_id: TargetId }[]) {
+  const ids = [...new Set(bundles.map((bundle) => bundle.target_id))]
+  const rows = ids.length === 0 ? [] : await db.selectFrom('targets').selectAll().where('id', 'in', ids).execute()
+  return new Map(rows.map((row) => [row.id, targetRow(row)]))
+}
+
+/** `a/b/c` → `a`, `a/b`. */
+function above(path: string): string[] {
+  const components = path.split('/').slice(0, -1)
+  return components.map((_, index) => components.slice(0, index + 1).join('/'))
+}

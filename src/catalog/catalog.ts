@@ -1,0 +1,246 @@
+import type { BundleId, BundleState, Proof } from '../model/bundle.ts'
+import type { Did } from '../model/did.ts'
+import type { Problem } from '../model/errors.ts'
+import type { Content, Entry, Sighting, TargetId, TargetState, Waiting } from '../model/target.ts'
+
+/** Which rows that failed may be tried again: those whose time has come, and those that failed before `failedBefore`. */
+export interface Due {
+  readonly now: Date
+  /** `run --once` treats back-offs as due: whatever failed before it began is tried once more. null: only time counts. */
+  readonly failedBefore: Date | null
+}
+
+/** What stands in a target's way, and when it is looked at again; `notBefore` null with `held`: only when a person says so. */
+export interface Setback {
+  readonly held: boolean
+  readonly problems: readonly Problem[]
+  readonly at: Date
+  readonly notBefore: Date | null
+  /** The bundle that failed; null if the target as a whole did. */
+  readonly bundle: BundleId | null
+}
+
+export interface TargetRow {
+  readonly id: TargetId
+  readonly pipeline: string
+  readonly did: Did
+  readonly generation: number
+  readonly state: TargetState
+  readonly waiting: Waiting | null
+  readonly requestedAt: Date
+  readonly closedAt: Date | null
+  readonly length: number | null
+  readonly bytes: number | null
+  readonly fingerprint: string | null
+  readonly frozenAt: Date | null
+  /** When it was acknowledged, withdrawn or superseded, and why. */
+  readonly endedAt: Date | null
+  readonly endedWhy: string | null
+  /** Failures since it last made progress. */
+  readonly failures: number
+  readonly failedAt: Date | null
+  readonly notBefore: Date | null
+  readonly held: boolean
+  readonly problems: readonly Problem[]
+}
+
+export interface BundleRow {
+  readonly id: BundleId
+  readonly targetId: TargetId
+  readonly part: number
+  readonly parts: number
+  readonly state: BundleState
+  readonly location: string | null
+  /** The exact size of the object. */
+  readonly bytes: number
+  readonly files: number
+  readonly attempts: number
+  /** Whether a mover is at it now. */
+  readonly claimed: boolean
+  readonly writtenAt: Date | null
+  readonly mismatches: number
+  readonly confirmedAt: Date | null
+  readonly proof: Proof | null
+}
+
+/** A bundle to be written: `planBundles` made it. */
+export interface NewBundle {
+  readonly part: number
+  readonly parts: number
+  readonly manifest: string
+  readonly bytes: number
+  readonly entries: readonly Entry[]
+  readonly offsets: readonly number[]
+}
+
+/** A bundle that one worker has for itself until it commits or releases it. */
+export interface Claim {
+  readonly id: BundleId
+  readonly target: TargetRow
+  readonly part: number
+  readonly parts: number
+  readonly location: string
+  /** Numbered from 1 for each bundle. The part file of this attempt is the one to write, or the one to prove. */
+  readonly attempt: number
+  readonly manifest: string
+  readonly bytes: number
+  readonly entries: readonly Entry[]
+  /** Of the object as written; null before. */
+  readonly adler32: string | null
+  /** Process id of the mover that wrote it; null before. */
+  readonly packer: number | null
+  readonly mismatches: number
+}
+
+/** Outcome of one poll of one scope. */
+export interface Observed {
+  /** Requests not known before. */
+  readonly fresh: number
+  /** Live targets of the scope that the poll does not show. */
+  readonly unseen: readonly TargetRow[]
+  /** Frozen targets that the poll showed reopened or changed: superseded now. */
+  readonly superseded: readonly TargetRow[]
+}
+
+/** A request to be frozen, and what came of the last generation of the same DID. */
+export interface Requested {
+  readonly row: TargetRow
+  readonly previous: { readonly row: TargetRow; readonly bundles: readonly BundleRow[] } | null
+}
+
+export interface Debris {
+  readonly id: BundleId
+  readonly target: TargetRow
+  readonly location: string
+  readonly attempts: number
+}
+
+export interface PollRow {
+  readonly pipeline: string
+  readonly scope: string
+  readonly polledAt: Date
+  readonly succeededAt: Date | null
+  /** Requests that the last good poll showed. */
+  readonly found: number
+  readonly problem: Problem | null
+}
+
+export interface PauseRow {
+  readonly pipeline: string
+  readonly since: Date
+  readonly problem: Problem
+}
+
+/** The counts that status, page and metrics show. */
+export interface Summary {
+  readonly pipelines: readonly PipelineSummary[]
+}
+export interface PipelineSummary {
+  readonly pipeline: string
+  readonly targets: readonly {
+    readonly state: TargetState
+    readonly waiting: Waiting | null
+    readonly held: boolean
+    readonly count: number
+    readonly bytes: number
+  }[]
+  readonly bundles: readonly { readonly state: BundleState; readonly count: number; readonly bytes: number }[]
+  /** When the oldest request that can be taken, and is not done, was first seen. */
+  readonly oldestRequest: Date | null
+  readonly polls: readonly PollRow[]
+  readonly pause: PauseRow | null
+}
+
+export interface TargetFilter {
+  readonly pipeline: string | null
+  /** null: all. */
+  readonly state: TargetState | 'held' | 'waiting' | null
+  readonly limit: number
+}
+
+/** What readers need: they never lock. */
+export interface CatalogReader {
+  /** Names the catalog; its vaults carry it in their markers, its objects in their manifests. */
+  readonly id: string
+  summary(): Promise<Summary>
+  list(filter: TargetFilter): Promise<readonly TargetRow[]>
+  /** Every generation of a DID in every pipeline, newest first. */
+  find(did: Did): Promise<readonly { readonly row: TargetRow; readonly bundles: readonly BundleRow[] }[]>
+  entries(bundle: BundleId): Promise<readonly Entry[]>
+  close(): Promise<void>
+}
+
+/**
+ * The one truth about progress. Each method is one transaction; a transition names the state that it leaves, and throws
+ * CATALOG_FAILED when the row is not in it: two workers at one row are a bug, never a race to be won.
+ */
+export interface Catalog extends CatalogReader {
+  /** Voids what workers of an agent that died had claimed. Only the holder of the lock may call it. */
+  voidClaims(): Promise<void>
+
+  /** Records a good poll: new requests, reasons to wait, changes. */
+  observe(pipeline: string, scope: string, sightings: readonly Sighting[], at: Date): Promise<Observed>
+  /** Records a poll that failed. */
+  missed(pipeline: string, scope: string, problem: Problem, at: Date): Promise<void>
+  /** Ends targets whose request is gone. */
+  withdraw(targets: readonly { readonly id: TargetId; readonly why: string }[], at: Date): Promise<void>
+  /** Ends frozen targets whose content changed before they were acknowledged: the next poll requests their next generation. */
+  supersede(targets: readonly { readonly id: TargetId; readonly why: string }[], at: Date): Promise<void>
+
+  /** Requests that can be frozen now: oldest first, fair between scopes. */
+  requested(pipeline: string, limit: number, due: Due): Promise<readonly Requested[]>
+  /** Freezes requests with their bundles; each target's own transaction is not needed: all or none. */
+  freeze(
+    targets: readonly { readonly id: TargetId; readonly content: Content; readonly bundles: readonly NewBundle[] }[],
+    at: Date,
+  ): Promise<void>
+  /** Drops a request and makes the earlier generation, whose content is the same, frozen again with its bundles as they are. */
+  revive(request: TargetId, earlier: TargetId, closedAt: Date, at: Date): Promise<void>
+  /** Records what stands in a target's way. */
+  setBack(target: TargetId, setback: Setback): Promise<void>
+  /** Objects of other targets at, above or below these locations. */
+  clashes(
+    pipeline: string,
+    target: TargetId,
+    locations: readonly string[],
+  ): Promise<readonly { readonly did: Did; readonly location: string }[]>
+
+  /** The next target with bundles that have no location yet, and those bundles. */
+  planned(
+    pipeline: string,
+    due: Due,
+  ): Promise<{ readonly target: TargetRow; readonly bundles: readonly BundleRow[] } | null>
+  assign(bundles: readonly { readonly id: BundleId; readonly location: string }[]): Promise<void>
+
+  /** Claims the next bundle to be written, as a new attempt; or the next to be proven, as the attempt that wrote it. */
+  claim(pipeline: string, state: 'assigned' | 'written', due: Due): Promise<Claim | null>
+  /** Gives a claim back: nothing came of it. */
+  release(claim: Claim): Promise<void>
+  written(claim: Claim, adler32: string, packer: number, at: Date): Promise<void>
+  confirmed(claim: Claim, proof: Proof, at: Date): Promise<void>
+  /** A written object is gone, or does not match: it is to be written again. Returns how often it has not matched. */
+  unwritten(claim: Claim, mismatch: boolean): Promise<number>
+  /** Bundles of ended targets that may have left parts in the vault, and have no worker. */
+  debris(pipeline: string, limit: number): Promise<readonly Debris[]>
+  /** Records that nothing but a published object is left of a bundle. */
+  cleaned(bundle: BundleId): Promise<void>
+
+  /** Frozen targets all of whose bundles are confirmed. */
+  ready(
+    pipeline: string,
+    limit: number,
+    due: Due,
+  ): Promise<readonly { readonly row: TargetRow; readonly bundles: readonly BundleRow[] }[]>
+  acknowledge(targets: readonly TargetId[], at: Date): Promise<void>
+  /** Objects that had been confirmed are gone: they are to be written again. */
+  unconfirm(bundles: readonly BundleId[]): Promise<void>
+
+  /** Clears what stands in the way of a DID's live targets, so that they are tried at once. Returns how many there were. */
+  retry(did: Did): Promise<number>
+
+  pause(pipeline: string, problem: Problem, at: Date): Promise<void>
+  unpause(pipeline: string): Promise<void>
+  /** Whether this catalog has claimed a vault root before. */
+  knowsVault(root: string): Promise<boolean>
+  rememberVault(root: string, at: Date): Promise<void>
+}

@@ -1,0 +1,354 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import type { Did } from '../model/did.ts'
+import type { Entry, Sighting } from '../model/target.ts'
+import type { Catalog, Due, NewBundle } from './catalog.ts'
+
+const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute))
+const due = (minute: number, failedBefore: number | null = null): Due => ({
+  now: at(minute),
+  failedBefore: failedBefore === null ? null : at(failedBefore),
+})
+const did = (name: string, scope = 'raw'): Did => ({ scope, name })
+const sighting = (name: string, more: Partial<Sighting> = {}): Sighting => ({
+  did: did(name),
+  waiting: null,
+  closedAt: at(0),
+  length: 2,
+  bytes: 30,
+  ...more,
+})
+const entry = (name: string): Entry => ({
+  did: did(name),
+  bytes: 15,
+  adler32: '0cc737eb',
+  md5: null,
+  pfn: `file://localhost/data/raw/${name}`,
+  path: `/data/raw/${name}`,
+})
+const bundle = (name: string, part = 1, parts = 1): NewBundle => ({
+  part,
+  parts,
+  manifest: '{}',
+  bytes: 1000,
+  entries: [entry(`${name}.${part}a`), entry(`${name}.${part}b`)],
+  offsets: [100, 500],
+})
+const content = (name: string, fingerprint = 'f1') => ({
+  entries: [entry(`${name}.1a`), entry(`${name}.1b`)],
+  bytes: 30,
+  closedAt: at(0),
+  fingerprint,
+  metadata: { project: 'x' },
+})
+const refused = { code: 'SOURCE_MISSING' as const, message: 'Cannot read x: it is gone', hint: 'Put it back.' }
+
+/** What every catalog does; `make` gives an empty one. */
+export function catalogContract(name: string, make: () => Promise<Catalog>): void {
+  describe(name, () => {
+    let catalog: Catalog
+    beforeEach(async () => {
+      catalog = await make()
+    })
+    afterEach(() => catalog.close())
+
+    const seen = (...sightings: Sighting[]) => catalog.observe('p', 'raw', sightings, at(1))
+    const rowOf = async (dataset: string) => (await catalog.find(did(dataset)))[0]!.row
+    async function frozen(dataset: string, parts = 1) {
+      await seen(sighting(dataset))
+      const { id } = await rowOf(dataset)
+      const bundles = Array.from({ length: parts }, (_, index) => bundle(dataset, index + 1, parts))
+      await catalog.freeze([{ id, content: content(dataset), bundles }], at(2))
+      return id
+    }
+    async function assigned(dataset: string, parts = 1) {
+      const id = await frozen(dataset, parts)
+      const next = await catalog.planned('p', due(3))
+      await catalog.assign(next!.bundles.map((b) => ({ id: b.id, location: `raw/${dataset}/${b.part}.zip` })))
+      return id
+    }
+    const proof = { direct: false, mover: 2, bytes: 1000, adler32: 'aaaaaaaa' }
+    async function confirmed(dataset: string) {
+      const id = await assigned(dataset)
+      await catalog.written((await catalog.claim('p', 'assigned', due(4)))!, 'aaaaaaaa', 1, at(4))
+      await catalog.confirmed((await catalog.claim('p', 'written', due(5)))!, proof, at(5))
+      return id
+    }
+
+    describe('observe()', () => {
+      test('requests what it has not seen before, once', async () => {
+        expect(await seen(sighting('a'), sighting('b'))).toMatchObject({ fresh: 2 })
+        expect(await seen(sighting('a'), sighting('b'))).toMatchObject({ fresh: 0, unseen: [] })
+        expect(await catalog.list({ pipeline: 'p', state: 'requested', limit: 9 })).toHaveLength(2)
+      })
+
+      test('knows why a request waits, and takes it when it closes', async () => {
+        await seen(sighting('a', { waiting: 'open', closedAt: null, length: null, bytes: null }))
+        expect(await catalog.requested('p', 9, due(2))).toEqual([])
+        expect(await rowOf('a')).toMatchObject({ waiting: 'open' })
+        await seen(sighting('a'))
+        expect(await catalog.requested('p', 9, due(2))).toMatchObject([
+          { row: { waiting: null, length: 2 }, previous: null },
+        ])
+      })
+
+      test('tells which live targets it did not see', async () => {
+        await frozen('a')
+        await seen(sighting('a'), sighting('b'))
+        expect((await seen(sighting('b'))).unseen.map((row) => row.did.name)).toEqual(['a'])
+      })
+
+      test.each([
+        ['reopened', { waiting: 'open' as const }, 'reopened'],
+        ['closed again', { closedAt: at(9) }, 'closed again'],
+        ['grown', { length: 3 }, '3'],
+        ['rewritten', { bytes: 31 }, '31'],
+      ])('supersedes a frozen target that was %s, and requests the next generation', async (_, change, why) => {
+        await frozen('a')
+        const { superseded, fresh } = await seen(sighting('a', change))
+        expect([superseded.length, fresh]).toEqual([1, 0])
+        const [next, last] = await catalog.find(did('a'))
+        expect(next!.row).toMatchObject({ generation: 2, state: 'requested' })
+        expect(last!.row).toMatchObject({ generation: 1, state: 'superseded' })
+        expect(last!.row.endedWhy).toContain(why)
+      })
+
+      test('is fair between scopes, and takes the oldest request of each first', async () => {
+        await seen(sighting('a'), sighting('b'), sighting('c'))
+        await catalog.observe(
+          'p',
+          'user',
+          [sighting('x', { did: did('x', 'user') }), sighting('y', { did: did('y', 'user') })],
+          at(2),
+        )
+        const order = (await catalog.requested('p', 9, due(3))).map(({ row }) => row.did.name)
+        expect(order).toEqual(['a', 'x', 'b', 'y', 'c'])
+      })
+    })
+
+    describe('requested()', () => {
+      test('leaves alone what failed until its time has come, or failed before the given moment', async () => {
+        await seen(sighting('a'))
+        const { id } = await rowOf('a')
+        await catalog.setBack(id, { held: true, problems: [refused], at: at(5), notBefore: at(20), bundle: null })
+        expect(await catalog.requested('p', 9, due(19))).toEqual([])
+        expect(await catalog.requested('p', 9, due(20))).toHaveLength(1)
+        expect(await catalog.requested('p', 9, due(6, 6))).toHaveLength(1)
+        expect(await catalog.requested('p', 9, due(6, 5))).toEqual([])
+        expect(await rowOf('a')).toMatchObject({ held: true, failures: 1, problems: [refused] })
+      })
+
+      test('leaves alone for ever what only a person can release', async () => {
+        await seen(sighting('a'))
+        const { id } = await rowOf('a')
+        await catalog.setBack(id, { held: true, problems: [refused], at: at(5), notBefore: null, bundle: null })
+        expect(await catalog.requested('p', 9, due(9999, 9999))).toEqual([])
+        expect(await catalog.retry(did('a'))).toBe(1)
+        expect(await catalog.requested('p', 9, due(6))).toHaveLength(1)
+        expect(await catalog.retry(did('a'))).toBe(0)
+      })
+
+      test('looks at once at a request that changed', async () => {
+        await seen(sighting('a'))
+        const { id } = await rowOf('a')
+        await catalog.setBack(id, { held: true, problems: [refused], at: at(5), notBefore: at(200), bundle: null })
+        await seen(sighting('a', { length: 3 }))
+        expect(await catalog.requested('p', 9, due(6))).toHaveLength(1)
+      })
+
+      test('shows what came of the generation before', async () => {
+        const id = await confirmed('a')
+        await catalog.acknowledge([id], at(6))
+        await seen(sighting('a'))
+        const [request] = await catalog.requested('p', 9, due(7))
+        expect(request).toMatchObject({
+          row: { generation: 2 },
+          previous: { row: { state: 'acknowledged', fingerprint: 'f1' }, bundles: [{ state: 'confirmed' }] },
+        })
+      })
+    })
+
+    describe('claim()', () => {
+      test('gives each bundle to one worker, as a new attempt each time', async () => {
+        await assigned('a')
+        const claim = await catalog.claim('p', 'assigned', due(4))
+        expect(claim).toMatchObject({ attempt: 1, location: 'raw/a/1.zip', bytes: 1000, manifest: '{}' })
+        expect(claim!.entries.map((e) => e.did.name)).toEqual(['a.1a', 'a.1b'])
+        expect(await catalog.claim('p', 'assigned', due(4))).toBeNull()
+        await catalog.release(claim!)
+        expect(await catalog.claim('p', 'assigned', due(4))).toMatchObject({ attempt: 2 })
+      })
+
+      test('gives nothing of a target that is ended, or set back', async () => {
+        const id = await assigned('a')
+        await catalog.setBack(id, { held: false, problems: [refused], at: at(4), notBefore: at(9), bundle: null })
+        expect(await catalog.claim('p', 'assigned', due(5))).toBeNull()
+        await catalog.withdraw([{ id, why: 'the tag is gone' }], at(10))
+        expect(await catalog.claim('p', 'assigned', due(99))).toBeNull()
+      })
+
+      test('proves the attempt that was written', async () => {
+        await assigned('a')
+        const claim = (await catalog.claim('p', 'assigned', due(4)))!
+        await catalog.written(claim, 'bbbbbbbb', 77, at(4))
+        expect(await catalog.claim('p', 'written', due(5))).toMatchObject({
+          attempt: 1,
+          adler32: 'bbbbbbbb',
+          packer: 77,
+        })
+      })
+
+      test('refuses a commit that is not of the claim: a late worker changes nothing', async () => {
+        await assigned('a')
+        const late = (await catalog.claim('p', 'assigned', due(4)))!
+        await catalog.voidClaims()
+        const second = (await catalog.claim('p', 'assigned', due(4)))!
+        await expect(catalog.written(late, 'bbbbbbbb', 1, at(5))).rejects.toMatchObject({ code: 'CATALOG_FAILED' })
+        await catalog.release(late)
+        await catalog.written(second, 'aaaaaaaa', 2, at(5))
+        expect((await catalog.find(did('a')))[0]!.bundles).toMatchObject([{ state: 'written', attempts: 2 }])
+      })
+    })
+
+    describe('a bundle', () => {
+      test('goes back to be written when its object is lost or does not match', async () => {
+        await assigned('a')
+        await catalog.written((await catalog.claim('p', 'assigned', due(4)))!, 'aaaaaaaa', 1, at(4))
+        expect(await catalog.unwritten((await catalog.claim('p', 'written', due(5)))!, true)).toBe(1)
+        const again = (await catalog.claim('p', 'assigned', due(6)))!
+        expect(again).toMatchObject({ attempt: 2, mismatches: 1, adler32: null })
+        await catalog.written(again, 'aaaaaaaa', 1, at(6))
+        expect(await catalog.unwritten((await catalog.claim('p', 'written', due(7)))!, false)).toBe(1)
+      })
+
+      test('clears what it had put in its target’s way, and nothing else', async () => {
+        const id = await assigned('a', 2)
+        const one = (await catalog.claim('p', 'assigned', due(4)))!
+        const two = (await catalog.claim('p', 'assigned', due(4)))!
+        await catalog.release(one)
+        await catalog.setBack(id, { held: true, problems: [refused], at: at(4), notBefore: at(5), bundle: one.id })
+        await catalog.written(two, 'aaaaaaaa', 1, at(5))
+        expect(await rowOf('a')).toMatchObject({ held: true })
+        await catalog.written((await catalog.claim('p', 'assigned', due(6)))!, 'aaaaaaaa', 1, at(6))
+        expect(await rowOf('a')).toMatchObject({ held: false, failures: 0, problems: [] })
+      })
+
+      test('that may have left a part in the vault is known once its target ended, until it is cleaned', async () => {
+        const id = await assigned('a')
+        const claim = (await catalog.claim('p', 'assigned', due(4)))!
+        await catalog.written(claim, 'aaaaaaaa', 1, at(4))
+        expect(await catalog.debris('p', 9)).toEqual([])
+        await catalog.withdraw([{ id, why: 'the tag is gone' }], at(5))
+        const [debris] = await catalog.debris('p', 9)
+        expect(debris).toMatchObject({ location: 'raw/a/1.zip', attempts: 1 })
+        await catalog.cleaned(debris!.id)
+        expect(await catalog.debris('p', 9)).toEqual([])
+        expect((await catalog.find(did('a')))[0]!.bundles).toMatchObject([{ state: 'assigned' }])
+      })
+
+      test('has a location of its own: other objects at, above or below it are found', async () => {
+        const a = await assigned('a')
+        const clashes = (target: number, ...locations: string[]) => catalog.clashes('p', target as typeof a, locations)
+        expect(await clashes(a, 'raw/a/1.zip')).toEqual([])
+        for (const location of ['raw/a/1.zip', 'raw/a/1.zip/b/c.zip', 'raw/a']) {
+          expect(await clashes(-1, location)).toMatchObject([{ did: did('a'), location: 'raw/a/1.zip' }])
+        }
+        expect(await clashes(-1, 'raw/a/1.zip.g1.zip', 'raw/a0', 'raw/a/1.zi')).toEqual([])
+      })
+    })
+
+    describe('ready()', () => {
+      test('shows a target when all of its bundles are confirmed, and no longer when it is acknowledged', async () => {
+        const id = await assigned('a', 2)
+        for (const expected of [0, 1]) {
+          await catalog.written((await catalog.claim('p', 'assigned', due(4)))!, 'aaaaaaaa', 1, at(4))
+          await catalog.confirmed((await catalog.claim('p', 'written', due(5)))!, proof, at(5))
+          expect(await catalog.ready('p', 9, due(6))).toHaveLength(expected)
+        }
+        await catalog.acknowledge([id], at(7))
+        expect(await catalog.ready('p', 9, due(8))).toEqual([])
+        expect(await rowOf('a')).toMatchObject({ state: 'acknowledged', endedAt: at(7) })
+      })
+
+      test('forgets a target whose object went missing', async () => {
+        await confirmed('a')
+        const [ready] = await catalog.ready('p', 9, due(6))
+        await catalog.unconfirm(ready!.bundles.map((b) => b.id))
+        expect(await catalog.ready('p', 9, due(6))).toEqual([])
+        expect(await catalog.claim('p', 'assigned', due(6))).toMatchObject({ attempt: 2 })
+      })
+    })
+
+    test('revive() drops the request and makes the earlier generation frozen again', async () => {
+      const id = await confirmed('a')
+      await catalog.acknowledge([id], at(6))
+      await seen(sighting('a'))
+      const [request] = await catalog.requested('p', 9, due(7))
+      await catalog.revive(request!.row.id, id, at(3), at(8))
+      expect(await catalog.find(did('a'))).toMatchObject([
+        { row: { generation: 1, state: 'frozen', endedAt: null, closedAt: at(3) } },
+      ])
+      expect(await catalog.ready('p', 9, due(9))).toHaveLength(1)
+    })
+
+    test('a transition that does not leave the state it names is refused, and changes nothing', async () => {
+      const id = await frozen('a')
+      await expect(
+        catalog.freeze([{ id, content: content('a'), bundles: [bundle('a')] }], at(3)),
+      ).rejects.toMatchObject({ code: 'CATALOG_FAILED' })
+      await catalog.withdraw([{ id, why: 'gone' }], at(4))
+      await expect(catalog.withdraw([{ id, why: 'gone' }], at(5))).rejects.toMatchObject({ code: 'CATALOG_FAILED' })
+      await expect(catalog.acknowledge([id], at(5))).rejects.toMatchObject({ code: 'CATALOG_FAILED' })
+      expect(await rowOf('a')).toMatchObject({ state: 'withdrawn', endedAt: at(4) })
+    })
+
+    test('freeze() is one transaction: a target that cannot be frozen leaves none frozen', async () => {
+      const first = await frozen('a')
+      await seen(sighting('a'), sighting('b'))
+      const second = (await rowOf('b')).id
+      const both = [second, first].map((id) => ({ id, content: content('x'), bundles: [bundle('x')] }))
+      await expect(catalog.freeze(both, at(3))).rejects.toThrow()
+      expect(await rowOf('b')).toMatchObject({ state: 'requested' })
+    })
+
+    test('summary() counts targets and bundles, and knows polls, pauses and the oldest request', async () => {
+      await confirmed('a')
+      await seen(sighting('a'), sighting('b', { waiting: 'open' }))
+      await catalog.missed('p', 'nope', { code: 'SCOPE_UNKNOWN', message: 'm', hint: 'h' }, at(2))
+      await catalog.pause('p', { code: 'VAULT_FULL', message: 'm', hint: 'h' }, at(3))
+      await catalog.pause('p', { code: 'VAULT_FULL', message: 'again', hint: 'h' }, at(4))
+      const { pipelines } = await catalog.summary()
+      expect(pipelines).toHaveLength(1)
+      expect(pipelines[0]).toMatchObject({
+        pipeline: 'p',
+        oldestRequest: at(1),
+        pause: { since: at(3), problem: { code: 'VAULT_FULL', message: 'again' } },
+        bundles: [{ state: 'confirmed', count: 1, bytes: 1000 }],
+      })
+      expect(pipelines[0]!.targets).toEqual(
+        expect.arrayContaining([
+          { state: 'frozen', waiting: null, held: false, count: 1, bytes: 30 },
+          { state: 'requested', waiting: 'open', held: false, count: 1, bytes: 30 },
+        ]),
+      )
+      expect(pipelines[0]!.polls.map((p) => [p.scope, p.found, p.problem?.code ?? null])).toEqual([
+        ['nope', 0, 'SCOPE_UNKNOWN'],
+        ['raw', 2, null],
+      ])
+      await catalog.unpause('p')
+      expect((await catalog.summary()).pipelines[0]!.pause).toBeNull()
+    })
+
+    test('remembers the vaults it has claimed', async () => {
+      expect(await catalog.knowsVault('/hpss')).toBe(false)
+      await catalog.rememberVault('/hpss', at(1))
+      await catalog.rememberVault('/hpss', at(2))
+      expect(await catalog.knowsVault('/hpss')).toBe(true)
+    })
+
+    test('keeps sizes beyond 32 bits, and names of any kind', async () => {
+      const odd = 'a/é\u{1F52D}\'"%_*'
+      await seen(sighting(odd, { bytes: 2 ** 50 + 1 }))
+      expect(await rowOf(odd)).toMatchObject({ did: did(odd), bytes: 2 ** 50 + 1 })
+    })
+  })
+}

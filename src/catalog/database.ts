@@ -1,0 +1,143 @@
+import { existsSync, realpathSync, statfsSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { CompiledQuery, Kysely, SqliteDialect, type SqliteDatabase } from 'kysely'
+import { Migrator } from 'kysely/migration'
+import { failure } from '../model/errors.ts'
+import { migrations } from './migrations.ts'
+import type { Tables } from './tables.ts'
+
+export type Db = Kysely<Tables>
+
+/** Where a catalog must not be, beside wherever it is: file systems on which SQLite's locks or its log cannot be relied on. */
+const networkFilesystems: ReadonlyMap<number, string> = new Map([
+  [0x6969, 'NFS'],
+  [0x517b, 'SMB'],
+  [0xff534d42, 'CIFS'],
+  [0xfe534d42, 'SMB'],
+  [0x0bd00bd0, 'Lustre'],
+  [0x47504653, 'GPFS'],
+  [0x00c36400, 'Ceph'],
+  [0x5346414f, 'AFS'],
+  [0x65735546, 'FUSE'],
+  [0x01021997, '9p'],
+])
+
+/** What kysely's dialect asks of a driver, said by Node's own SQLite. */
+function driver(sqlite: DatabaseSync): SqliteDatabase {
+  return {
+    prepare(text) {
+      // A transaction that begins by reading could otherwise fail when it comes to write.
+      const statement: StatementSync = sqlite.prepare(text === 'begin' ? 'begin immediate' : text)
+      return {
+        reader: statement.columns().length > 0,
+        all: (parameters) => statement.all(...(parameters as never[])),
+        run: (parameters) => {
+          const { changes, lastInsertRowid } = statement.run(...(parameters as never[]))
+          return { changes, lastInsertRowid }
+        },
+        iterate: (parameters) => statement.iterate(...(parameters as never[])) as IterableIterator<unknown>,
+      }
+    },
+    close: () => sqlite.close(),
+  }
+}
+
+const unusable = (file: string, what: string, hint: string, cause?: unknown) =>
+  failure('CATALOG_UNUSABLE', `Cannot use the catalog ${file}: ${what}`, hint, cause)
+
+/**
+ * Opens the catalog's SQLite file, created and migrated when `write`.
+ * @param file a path, or `:memory:`
+ * @param anywhere the config allows a network file system
+ * @throws TapeRseError CATALOG_UNUSABLE: on a network file system, not a catalog, written by a newer version, absent for a reader
+ */
+export async function openDatabase(file: string, write: boolean, anywhere: boolean): Promise<Db> {
+  if (file !== ':memory:') refusePlace(file, write, anywhere)
+  let sqlite: DatabaseSync
+  try {
+    sqlite = new DatabaseSync(file, { readOnly: !write, timeout: 10_000 })
+    sqlite.exec('PRAGMA foreign_keys = ON')
+    refuseForeign(file, sqlite)
+    if (write) sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+  } catch (error) {
+    if (error instanceof Error && 'hint' in error) throw error
+    const what = error instanceof Error ? error.message : String(error)
+    throw unusable(
+      file,
+      what,
+      'See that it is a catalog of tape-rse, and that the agent may read and write it and its directory.',
+      error,
+    )
+  }
+  const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: driver(sqlite) }) })
+  try {
+    await migrate(file, db, write)
+  } catch (error) {
+    await db.destroy()
+    throw error
+  }
+  return db
+}
+
+function refusePlace(file: string, write: boolean, anywhere: boolean): void {
+  const directory = dirname(file)
+  if (!existsSync(directory)) {
+    throw unusable(
+      file,
+      `the directory ${directory} does not exist`,
+      'Make it, on a local disk, writable for the agent.',
+    )
+  }
+  if (!write && !existsSync(file)) {
+    throw unusable(file, 'it does not exist yet', 'It is made by the first `tape-rse run`. Is this the right config?')
+  }
+  const kind = networkFilesystems.get(statfsSync(realpathSync(directory)).type)
+  if (kind !== undefined && !anywhere) {
+    throw unusable(
+      file,
+      `it is on a network file system (${kind})`,
+      'Move it to a local disk. If this file system keeps locks and syncs like one, set catalogOnNetworkFilesystem: true.',
+    )
+  }
+}
+
+/** A SQLite file with tables but without ours belongs to another program. */
+function refuseForeign(file: string, sqlite: DatabaseSync): void {
+  const tables = sqlite.prepare(`SELECT name FROM sqlite_master WHERE type = 'table'`).all() as { name: string }[]
+  if (tables.length > 0 && !tables.some((table) => table.name === 'kysely_migration')) {
+    throw unusable(file, 'it is a database of another program', 'Name another file in the config: catalog.')
+  }
+}
+
+async function migrate(file: string, db: Db, write: boolean): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve({ ...migrations }) } })
+  const known = Object.keys(migrations)
+  const applied = await appliedMigrations(db)
+  const newer = applied.filter((name) => !known.includes(name))
+  if (newer.length > 0) {
+    throw unusable(
+      file,
+      `a newer version of tape-rse wrote it (${newer.join(', ')})`,
+      'Install that version again, or a later one.',
+    )
+  }
+  if (applied.length === known.length) return
+  if (!write)
+    throw unusable(
+      file,
+      'an older version of tape-rse wrote it',
+      'Run `tape-rse run --once`: it brings the catalog up to date.',
+    )
+  const { error } = await migrator.migrateToLatest()
+  if (error !== undefined) throw unusable(file, 'it could not be brought up to date', 'See the cause.', error)
+}
+
+async function appliedMigrations(db: Db): Promise<readonly string[]> {
+  const tables = await db.executeQuery<{ name: string }>(
+    CompiledQuery.raw(`SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'kysely_migration'`),
+  )
+  if (tables.rows.length === 0) return []
+  const rows = await db.executeQuery<{ name: string }>(CompiledQuery.raw('SELECT name FROM kysely_migration'))
+  return rows.rows.map((row) => row.name)
+}

@@ -1,0 +1,112 @@
+import { sql, type Kysely } from 'kysely'
+import type { Migration } from 'kysely/migration'
+
+/**
+ * The catalog's tables. The constraints restate the types of src/model: a row that they forbid is a bug. Only SQL that
+ * PostgreSQL speaks as well. Times are RFC 3339 texts in UTC with milliseconds, which sort as they pass.
+ */
+const first: Migration = {
+  async up(db: Kysely<unknown>) {
+    for (const statement of [
+      sql`CREATE TABLE catalog (id TEXT PRIMARY KEY, created_at TEXT NOT NULL)`,
+      sql`CREATE TABLE targets (
+        id BIGINT PRIMARY KEY,
+        pipeline TEXT NOT NULL,
+        scope TEXT NOT NULL,
+        name TEXT NOT NULL,
+        generation BIGINT NOT NULL CHECK (generation >= 1),
+        state TEXT NOT NULL CHECK (state IN ('requested', 'frozen', 'acknowledged', 'withdrawn', 'superseded')),
+        waiting TEXT CHECK (waiting IN ('open', 'container', 'file', 'suppressed')),
+        turn BIGINT NOT NULL,
+        requested_at TEXT NOT NULL,
+        closed_at TEXT,
+        length BIGINT,
+        bytes BIGINT,
+        fingerprint TEXT,
+        metadata TEXT,
+        frozen_at TEXT,
+        ended_at TEXT,
+        ended_why TEXT,
+        failures BIGINT NOT NULL DEFAULT 0 CHECK (failures >= 0),
+        failed_at TEXT,
+        failed_bundle BIGINT,
+        not_before TEXT,
+        held BIGINT NOT NULL DEFAULT 0 CHECK (held IN (0, 1)),
+        problems TEXT,
+        UNIQUE (pipeline, scope, name, generation),
+        CHECK (waiting IS NULL OR state IN ('requested', 'withdrawn')),
+        CHECK (state NOT IN ('frozen', 'acknowledged', 'superseded') OR
+               (fingerprint IS NOT NULL AND closed_at IS NOT NULL AND frozen_at IS NOT NULL AND length > 0 AND bytes IS NOT NULL)),
+        CHECK ((ended_at IS NOT NULL) = (state IN ('acknowledged', 'withdrawn', 'superseded'))),
+        CHECK ((failures > 0) = (failed_at IS NOT NULL) AND (failures > 0) = (problems IS NOT NULL)),
+        CHECK (held = 0 OR failures > 0)
+      )`,
+      sql`CREATE UNIQUE INDEX one_live_target ON targets (pipeline, scope, name) WHERE state IN ('requested', 'frozen')`,
+      sql`CREATE INDEX targets_in_turn ON targets (pipeline, state, turn, id)`,
+      sql`CREATE INDEX targets_by_did ON targets (scope, name)`,
+      sql`CREATE TABLE bundles (
+        id BIGINT PRIMARY KEY,
+        target_id BIGINT NOT NULL REFERENCES targets (id),
+        pipeline TEXT NOT NULL,
+        turn BIGINT NOT NULL,
+        part BIGINT NOT NULL,
+        parts BIGINT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('planned', 'assigned', 'written', 'confirmed')),
+        location TEXT,
+        bytes BIGINT NOT NULL CHECK (bytes > 0),
+        files BIGINT NOT NULL CHECK (files > 0),
+        manifest TEXT NOT NULL,
+        attempts BIGINT NOT NULL DEFAULT 0,
+        claim BIGINT,
+        debris BIGINT NOT NULL DEFAULT 0 CHECK (debris IN (0, 1)),
+        adler32 TEXT,
+        packer BIGINT,
+        written_at TEXT,
+        mismatches BIGINT NOT NULL DEFAULT 0,
+        confirmed_at TEXT,
+        proof TEXT,
+        UNIQUE (target_id, part),
+        UNIQUE (pipeline, location),
+        CHECK (part BETWEEN 1 AND parts),
+        CHECK ((location IS NULL) = (state = 'planned')),
+        CHECK ((adler32 IS NOT NULL) = (state IN ('written', 'confirmed'))),
+        CHECK ((written_at IS NOT NULL) = (state IN ('written', 'confirmed'))),
+        CHECK ((confirmed_at IS NOT NULL AND proof IS NOT NULL) = (state = 'confirmed')),
+        CHECK (claim IS NULL OR (claim = attempts AND state IN ('assigned', 'written'))),
+        CHECK (state IN ('planned', 'assigned') OR attempts > 0)
+      )`,
+      sql`CREATE INDEX bundles_in_turn ON bundles (pipeline, state, turn, id)`,
+      sql`CREATE INDEX bundles_with_debris ON bundles (pipeline, target_id) WHERE debris = 1`,
+      sql`CREATE TABLE entries (
+        bundle_id BIGINT NOT NULL REFERENCES bundles (id),
+        position BIGINT NOT NULL,
+        scope TEXT NOT NULL,
+        name TEXT NOT NULL,
+        bytes BIGINT NOT NULL,
+        adler32 TEXT,
+        md5 TEXT,
+        pfn TEXT NOT NULL,
+        path TEXT NOT NULL,
+        member_offset BIGINT NOT NULL,
+        PRIMARY KEY (bundle_id, position),
+        CHECK (adler32 IS NOT NULL OR md5 IS NOT NULL)
+      )`,
+      sql`CREATE TABLE polls (
+        pipeline TEXT NOT NULL,
+        scope TEXT NOT NULL,
+        polled_at TEXT NOT NULL,
+        succeeded_at TEXT,
+        found BIGINT NOT NULL,
+        problem TEXT,
+        PRIMARY KEY (pipeline, scope)
+      )`,
+      sql`CREATE TABLE pauses (pipeline TEXT PRIMARY KEY, since TEXT NOT NULL, problem TEXT NOT NULL)`,
+      sql`CREATE TABLE vaults (root TEXT PRIMARY KEY, claimed_at TEXT NOT NULL)`,
+    ]) {
+      await statement.execute(db)
+    }
+  },
+}
+
+/** In the order of their names. A catalog whose last one is not here was written by a newer version. */
+export const migrations: Readonly<Record<string, Migration>> = { '0001': first }

@@ -1,0 +1,71 @@
+import type { Problem } from '../model/errors.ts'
+import { bundleMethods } from './bundles.ts'
+import type { Catalog, CatalogReader } from './catalog.ts'
+import { openDatabase, type Db } from './database.ts'
+import { reportMethods } from './reports.ts'
+import { targetMethods } from './targets.ts'
+
+/** What a new catalog is given: where to keep it, its name if it is new, and the clock. */
+export interface CatalogOptions {
+  /** A path, or `:memory:`. */
+  readonly file: string
+  readonly newId: () => string
+  readonly now: () => Date
+  readonly onNetworkFilesystem: boolean
+}
+
+/**
+ * Opens the catalog for the agent, and makes it if it is not there. The caller holds its lock (lock.ts).
+ * @throws TapeRseError CATALOG_UNUSABLE
+ */
+export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
+  const db = await openDatabase(options.file, true, options.onNetworkFilesystem)
+  const row = await db.selectFrom('catalog').select('id').executeTakeFirst()
+  const id = row?.id ?? options.newId()
+  if (row === undefined)
+    await db.insertInto('catalog').values({ id, created_at: options.now().toISOString() }).execute()
+  return {
+    id,
+    ...targetMethods(db),
+    ...bundleMethods(db),
+    ...reportMethods(db),
+    ...siteMethods(db),
+    close: () => db.destroy(),
+  }
+}
+
+/**
+ * Opens an existing catalog to read it, beside a running agent or without one.
+ * @throws TapeRseError CATALOG_UNUSABLE
+ */
+export async function readCatalog(file: string): Promise<CatalogReader> {
+  const db = await openDatabase(file, false, true)
+  const { id } = await db.selectFrom('catalog').select('id').executeTakeFirstOrThrow()
+  return { id, ...reportMethods(db), close: () => db.destroy() }
+}
+
+/** What is known of the sites: pauses of pipelines, roots of vaults. */
+function siteMethods(db: Db) {
+  return {
+    pause: async (pipeline: string, problem: Problem, at: Date): Promise<void> => {
+      const row = { pipeline, since: at.toISOString(), problem: JSON.stringify(problem) }
+      await db
+        .insertInto('pauses')
+        .values(row)
+        .onConflict((conflict) => conflict.column('pipeline').doUpdateSet({ problem: row.problem }))
+        .execute()
+    },
+    unpause: async (pipeline: string): Promise<void> => {
+      await db.deleteFrom('pauses').where('pipeline', '=', pipeline).execute()
+    },
+    knowsVault: async (root: string): Promise<boolean> =>
+      (await db.selectFrom('vaults').select('root').where('root', '=', root).executeTakeFirst()) !== undefined,
+    rememberVault: async (root: string, at: Date): Promise<void> => {
+      await db
+        .insertInto('vaults')
+        .values({ root, claimed_at: at.toISOString() })
+        .onConflict((conflict) => conflict.column('root').doNothing())
+        .execute()
+    },
+  }
+}

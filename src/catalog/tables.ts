@@ -1,0 +1,145 @@
+import type { BundleId, BundleState, Proof } from '../model/bundle.ts'
+import type { Problem } from '../model/errors.ts'
+import type { Entry, TargetId, TargetState, Waiting } from '../model/target.ts'
+import type { BundleRow, TargetRow } from './catalog.ts'
+
+/** The tables as they are stored: see migrations.ts for what each column may hold. */
+export interface Tables {
+  catalog: { id: string; created_at: string }
+  targets: TargetTable
+  bundles: BundleTable
+  entries: EntryTable
+  polls: {
+    pipeline: string
+    scope: string
+    polled_at: string
+    succeeded_at: string | null
+    found: number
+    problem: string | null
+  }
+  pauses: { pipeline: string; since: string; problem: string }
+  vaults: { root: string; claimed_at: string }
+}
+
+export interface TargetTable {
+  id: TargetId
+  pipeline: string
+  scope: string
+  name: string
+  generation: number
+  state: TargetState
+  waiting: Waiting | null
+  /** Orders the work, fair between scopes: each request of a scope stands one turn behind the scope's last. */
+  turn: number
+  requested_at: string
+  closed_at: string | null
+  length: number | null
+  bytes: number | null
+  fingerprint: string | null
+  metadata: string | null
+  frozen_at: string | null
+  ended_at: string | null
+  ended_why: string | null
+  failures: number
+  failed_at: string | null
+  failed_bundle: BundleId | null
+  not_before: string | null
+  held: number
+  problems: string | null
+}
+
+export interface BundleTable {
+  id: BundleId
+  target_id: TargetId
+  pipeline: string
+  turn: number
+  part: number
+  parts: number
+  state: BundleState
+  location: string | null
+  bytes: number
+  files: number
+  manifest: string
+  /** Part files 1 to this may exist. */
+  attempts: number
+  /** The attempt that a worker is at; null if none is. */
+  claim: number | null
+  /** 1: part files, or objects set aside, may exist. */
+  debris: number
+  adler32: string | null
+  packer: number | null
+  written_at: string | null
+  mismatches: number
+  confirmed_at: string | null
+  proof: string | null
+}
+
+export interface EntryTable {
+  bundle_id: BundleId
+  position: number
+  scope: string
+  name: string
+  bytes: number
+  adler32: string | null
+  md5: string | null
+  pfn: string
+  path: string
+  /** Where the header of the file begins in the object. */
+  member_offset: number
+}
+
+const date = (text: string | null): Date | null => (text === null ? null : new Date(text))
+
+export const targetRow = (row: TargetTable): TargetRow => ({
+  id: row.id,
+  pipeline: row.pipeline,
+  did: { scope: row.scope, name: row.name },
+  generation: row.generation,
+  state: row.state,
+  waiting: row.waiting,
+  requestedAt: new Date(row.requested_at),
+  closedAt: date(row.closed_at),
+  length: row.length,
+  bytes: row.bytes,
+  fingerprint: row.fingerprint,
+  frozenAt: date(row.frozen_at),
+  endedAt: date(row.ended_at),
+  endedWhy: row.ended_why,
+  failures: row.failures,
+  failedAt: date(row.failed_at),
+  notBefore: date(row.not_before),
+  held: row.held === 1,
+  problems: row.problems === null ? [] : (JSON.parse(row.problems) as Problem[]),
+})
+
+/** The columns of `bundleRow`: all but the manifest, which can be large. */
+export const bundleColumns = [
+  'id', 'target_id', 'part', 'parts', 'state', 'location', 'bytes', 'files', 'attempts', 'claim', 'written_at', 'mismatches',
+  'confirmed_at', 'proof',
+] as const // prettier-ignore
+
+export const bundleRow = (row: Pick<BundleTable, (typeof bundleColumns)[number]>): BundleRow => ({
+  id: row.id,
+  targetId: row.target_id,
+  part: row.part,
+  parts: row.parts,
+  state: row.state,
+  location: row.location,
+  bytes: row.bytes,
+  files: row.files,
+  attempts: row.attempts,
+  claimed: row.claim !== null,
+  writtenAt: date(row.written_at),
+  mismatches: row.mismatches,
+  confirmedAt: date(row.confirmed_at),
+  proof: row.proof === null ? null : (JSON.parse(row.proof) as Proof),
+})
+
+export const entryOf = (row: EntryTable): Entry => ({
+  did: { scope: row.scope, name: row.name },
+  bytes: row.bytes,
+  adler32: row.adler32,
+  md5: row.md5,
+  pfn: row.pfn,
+  path: row.path,
+})

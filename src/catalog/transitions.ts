@@ -1,0 +1,42 @@
+import { sql, type RawBuilder, type Transaction, type UpdateResult } from 'kysely'
+import { failure } from '../model/errors.ts'
+import type { Due } from './catalog.ts'
+import type { Tables } from './tables.ts'
+
+/** What a row looks like that nothing stands in the way of. */
+export const clear = { failures: 0, failed_at: null, failed_bundle: null, not_before: null, held: 0, problems: null }
+
+/** A transition that changed no row did not leave the state that it names: a bug, never a race to be won. */
+export function changed(result: Pick<UpdateResult, 'numUpdatedRows'> | { numDeletedRows: bigint }, what: string): void {
+  const rows = 'numUpdatedRows' in result ? result.numUpdatedRows : result.numDeletedRows
+  if (rows !== 1n) {
+    throw failure(
+      'CATALOG_FAILED',
+      `Cannot ${what}: the catalog has it in another state`,
+      'This is a bug. Please report it with the log around it.',
+    )
+  }
+}
+
+/** True of a target that may be tried now. */
+export function due({ now, failedBefore }: Due): RawBuilder<boolean> {
+  const time = now.toISOString()
+  const untried =
+    failedBefore === null
+      ? sql<boolean>`1 = 0`
+      : sql<boolean>`(targets.failed_at < ${failedBefore.toISOString()} AND (targets.held = 0 OR targets.not_before IS NOT NULL))`
+  return sql<boolean>`(targets.failures = 0 OR targets.not_before <= ${time} OR ${untried})`
+}
+
+/** The id after the highest one. Safe because a transaction that writes is alone from its beginning. */
+export async function nextId(trx: Transaction<Tables>, table: 'targets' | 'bundles'): Promise<number> {
+  const { last } = await trx
+    .selectFrom(table)
+    .select((eb) => eb.fn.max('id').as('last'))
+    .executeTakeFirstOrThrow()
+  return Number(last ?? 0) + 1
+}
+
+export function* chunks<T>(items: readonly T[], size: number): Generator<readonly T[]> {
+  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size)
+}

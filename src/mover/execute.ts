@@ -1,0 +1,190 @@
+import { Buffer } from 'node:buffer'
+import { failure, TapeRseError, type Problem } from '../model/errors.ts'
+import type {
+  Answers,
+  CleanOrder,
+  ObjectPlan,
+  Order,
+  OrderKind,
+  Packed,
+  PackOrder,
+  Proved,
+  ProveOrder,
+  StatOrder,
+  VaultSettings,
+} from '../model/order.ts'
+import type { Beat, Format, SourceFile } from '../pack/format.ts'
+import type { ObjectReader, Vault } from '../vault/vault.ts'
+
+/** What a mover works with. */
+export interface MoverAdapters {
+  readonly format: Format
+  /** The vault of these settings; the same one each time, so that it can remember what it has checked. */
+  readonly vault: (settings: VaultSettings) => Vault
+  /** Opens sources whose real path lies below `root`. */
+  readonly openSource: (root: string) => (path: string) => SourceFile
+  /** What is wrong with any of these files, without reading them. */
+  readonly inspectSources: (
+    root: string,
+    files: readonly { readonly path: string; readonly bytes: number }[],
+  ) => readonly Problem[]
+}
+
+/**
+ * Carries out one order, from start to end, in this process. `beat` is called at each block and before each step that others see;
+ * it throws when the order is no longer wanted.
+ * @throws TapeRseError; whatever else is a bug
+ */
+export function execute(order: Order, adapters: MoverAdapters, beat: Beat): Answers[OrderKind] {
+  if (order.kind === 'inspect') return { problems: adapters.inspectSources(order.sourceRoot, order.files) }
+  const vault = adapters.vault(order.vault)
+  switch (order.kind) {
+    case 'check':
+      return vault.check(order.known)
+    case 'pack':
+      vault.check(true)
+      return pack(order, vault, adapters, beat)
+    case 'prove':
+      vault.check(true)
+      return prove(order, vault, adapters.format, beat)
+    case 'stat':
+      vault.check(true)
+      return stat(order, vault)
+    case 'clean':
+      vault.check(true)
+      return clean(order, vault)
+  }
+}
+
+function pack(order: PackOrder, vault: Vault, adapters: MoverAdapters, beat: Beat): Packed {
+  const found = findOwn(order, vault, adapters.format, beat)
+  if (found !== null) return found
+  const { format } = adapters
+  const writer = vault.create(order.location, order.attempt, order.object.bytes)
+  try {
+    const { bytes, adler32 } = format.pack(order.object, adapters.openSource(order.sourceRoot), writer, beat)
+    if (bytes !== order.object.bytes) {
+      throw failure(
+        'INTERNAL',
+        `Cannot pack ${order.location}: it has ${bytes} bytes, planned were ${order.object.bytes}`,
+        'This is a bug.',
+      )
+    }
+    beat(0)
+    writer.finish()
+    return { bytes, adler32, found: false }
+  } catch (error) {
+    writer.abandon()
+    throw withOtherSources(error, order, adapters)
+  }
+}
+
+/** A bad source seldom comes alone: list what is wrong with any of them at once. */
+function withOtherSources(error: unknown, order: PackOrder, adapters: MoverAdapters): unknown {
+  if (!(error instanceof TapeRseError) || !error.code.startsWith('SOURCE_')) return error
+  const known = new Set(error.problems.map((problem) => problem.message))
+  const others = adapters
+    .inspectSources(order.sourceRoot, order.object.members)
+    .filter((problem) => !known.has(problem.message))
+  return new TapeRseError([error.problems[0]!, ...error.problems.slice(1), ...others], { cause: error })
+}
+
+/**
+ * An object that is already under the final name. It is ours, from a crash between publishing and committing, if it begins with
+ * our manifest (which names catalog, dataset, generation and part) and has the planned size: then it is proven, not packed again.
+ * @throws TapeRseError OBJECT_FOREIGN for any other
+ */
+function findOwn(order: PackOrder, vault: Vault, format: Format, beat: Beat): Packed | null {
+  const { location, object } = order
+  const begin = beginOf(location, object, vault, format)
+  if (begin === null) return null
+  // Half written under its final name by an earlier attempt, on a mount that cannot rename.
+  const half = order.vault.publish === 'direct' && begin.bytes < object.bytes && (begin.bytes > 0 || order.attempt > 1)
+  if (begin.ours && half) {
+    vault.removeUnproven(location)
+    return null
+  }
+  if (!begin.ours || begin.bytes !== object.bytes) throw foreign(location, begin.bytes)
+  const reader = vault.open(location)
+  if (reader === null) return null
+  let proof
+  try {
+    proof = format.prove(object, reader, null, beat)
+  } finally {
+    reader.close()
+  }
+  if ('difference' in proof) {
+    vault.setAside(location, order.attempt)
+    return null
+  }
+  return { bytes: object.bytes, adler32: proof.adler32, found: true }
+}
+
+/** An object under the final name that does not begin as ours would is never moved, whatever the catalog expects there. */
+function refuseForeign({ location, object }: ProveOrder, vault: Vault, format: Format): void {
+  const begin = beginOf(location, object, vault, format)
+  if (begin !== null && !begin.ours) throw foreign(location, begin.bytes)
+}
+
+const foreign = (location: string, bytes: number) =>
+  failure(
+    'OBJECT_FOREIGN',
+    `Cannot write ${location}: an object of ${bytes} bytes is there that is not ours`,
+    'See whose it is. Move it away, then `tape-rse retry` the dataset.',
+  )
+
+/** Size of the object under the final name, and whether it begins as the planned one does; null if there is none. */
+function beginOf(
+  location: string,
+  object: ObjectPlan,
+  vault: Vault,
+  format: Format,
+): { ours: boolean; bytes: number } | null {
+  const reader = vault.open(location)
+  if (reader === null) return null
+  try {
+    const head = format.head(object)
+    const begin = readBegin(reader, head.length)
+    return { ours: begin.equals(head.subarray(0, begin.length)), bytes: reader.bytes }
+  } finally {
+    reader.close()
+  }
+}
+
+function readBegin(reader: ObjectReader, length: number): Buffer {
+  const begin = Buffer.alloc(Math.min(length, reader.bytes))
+  let read = 0
+  while (read < begin.length) {
+    const got = reader.read(begin.subarray(read))
+    if (got === 0) break
+    read += got
+  }
+  return begin.subarray(0, read)
+}
+
+function prove(order: ProveOrder, vault: Vault, format: Format, beat: Beat): Proved {
+  const { location, attempt, object } = order
+  const part = vault.openPart(location, attempt)
+  if (part === null) refuseForeign(order, vault, format)
+  const reader = part ?? vault.open(location)
+  if (reader === null) return { outcome: 'lost' }
+  let proof
+  try {
+    proof = format.prove(object, reader, order.adler32, beat)
+  } finally {
+    reader.close()
+  }
+  if ('difference' in proof) {
+    return { outcome: 'mismatch', difference: proof.difference, setAside: vault.setAside(location, attempt) }
+  }
+  beat(0)
+  vault.publish(location, attempt, object.bytes)
+  vault.clean(location, attempt)
+  return { outcome: 'proven', direct: reader.direct, adler32: proof.adler32 }
+}
+
+const stat = (order: StatOrder, vault: Vault) => ({
+  bytes: order.locations.map((location) => vault.stat(location)?.bytes ?? null),
+})
+
+const clean = (order: CleanOrder, vault: Vault) => ({ removed: vault.clean(order.location, order.attempts) })

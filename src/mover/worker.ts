@@ -1,0 +1,53 @@
+import { failure, problemsOf, type Problem } from '../model/errors.ts'
+import { zipFormat } from '../pack/zip.ts'
+import { inspectSources, openSource } from '../source/files.ts'
+import { hpssfsVault } from '../vault/hpssfs.ts'
+import type { VaultSettings } from '../model/order.ts'
+import type { Vault } from '../vault/vault.ts'
+import { execute, type MoverAdapters } from './execute.ts'
+import type { Reply, Request } from './protocol.ts'
+
+/**
+ * A mover's process. It reads one order at a time from its channel and carries it out with synchronous calls; it installs no
+ * signal handler, and ends by itself when its parent is gone: at the next block, because a synchronous loop never sees the
+ * channel close, or at once when it is idle.
+ */
+const parent = process.ppid
+const progressMs = 500
+
+const vaults = new Map<string, Vault>()
+const adapters: MoverAdapters = {
+  format: zipFormat(),
+  vault: (settings: VaultSettings) => {
+    const key = JSON.stringify(settings)
+    const vault = vaults.get(key) ?? hpssfsVault(settings)
+    vaults.set(key, vault)
+    return vault
+  },
+  openSource,
+  inspectSources,
+}
+
+const reply = (message: Reply): void => void process.send?.(message)
+
+function beatFor(id: number): (bytes: number) => void {
+  let moved = 0
+  let told = performance.now()
+  return (bytes) => {
+    moved += bytes
+    if (process.ppid !== parent)
+      throw failure('INTERRUPTED', 'Cannot go on: the agent that gave the order is gone', 'Nothing to do.')
+    const now = performance.now()
+    if (now - told < progressMs) return
+    told = now
+    reply({ id, moved })
+  }
+}
+
+process.on('message', ({ id, order }: Request) => {
+  try {
+    reply({ id, answer: execute(order, adapters, beatFor(id)) })
+  } catch (error) {
+    reply({ id, problems: problemsOf(error) as [Problem, ...Problem[]] })
+  }
+})

@@ -1,0 +1,159 @@
+import { formatDid } from '../model/did.ts'
+import { failure } from '../model/errors.ts'
+import type { BundleRow, TargetRow } from '../catalog/catalog.ts'
+import type { Frozen, Standing } from '../source/source.ts'
+import type { Pipeline } from './pipeline.ts'
+import { setBack } from './set-back.ts'
+
+interface Ready {
+  readonly row: TargetRow
+  readonly bundles: readonly BundleRow[]
+}
+
+/** Targets told at once: Rucio takes them in one transaction. */
+const batch = 50
+/** An update that another client's write undid is written again so often, then after a back-off. */
+const rounds = 5
+
+/**
+ * Tells the source of the next targets whose bundles are all confirmed that they are archived.
+ * @param gatherMs leave a batch that is not full to fill until its newest bundle was confirmed so long ago
+ */
+export async function acknowledgeNext(p: Pipeline, gatherMs: number, signal: AbortSignal): Promise<boolean> {
+  const ready = await p.catalog.ready(p.name, batch, p.due())
+  if (ready.length === 0 || (ready.length < batch && !gathered(ready, p.now().getTime() - gatherMs))) return false
+
+  const there = await withObjects(p, ready, signal)
+  const asked = await stands(p, there, false, signal)
+  const untold = asked.filter(({ standing }) => standing === 'requested').map(({ target }) => target)
+  const told = [
+    ...asked.filter(({ standing }) => standing === 'done').map(({ target }) => target),
+    ...(await tell(p, untold, signal)),
+  ]
+  await settle(p, told, signal)
+  return true
+}
+
+const gathered = (ready: readonly Ready[], before: number): boolean =>
+  ready.every(({ bundles }) => bundles.every((bundle) => bundle.confirmedAt!.getTime() <= before))
+
+/** Has every object looked at once more. A bundle whose object is gone, or has another size, is written again. */
+async function withObjects(p: Pipeline, ready: readonly Ready[], signal: AbortSignal): Promise<readonly Ready[]> {
+  const bundles = ready.flatMap((target) => target.bundles)
+  const locations = bundles.map((bundle) => bundle.location!)
+  const { answer } = await p.movers.run<'stat'>({ kind: 'stat', vault: p.vault, locations }, null, signal)
+  const gone = new Set(
+    bundles.filter((bundle, index) => answer.bytes[index] !== bundle.bytes).map((bundle) => bundle.id),
+  )
+  if (gone.size === 0) return ready
+  await p.catalog.unconfirm([...gone]) // commit
+  for (const bundle of bundles) {
+    if (gone.has(bundle.id))
+      p.log.error(`${bundle.location} is gone or has another size, though it was confirmed; it is packed again`)
+  }
+  return ready.filter((target) => !target.bundles.some((bundle) => gone.has(bundle.id)))
+}
+
+interface Asked {
+  readonly target: Ready
+  readonly standing: 'requested' | 'done'
+}
+
+/** Asks the source where each target stands; ends those whose request is gone, or whose content changed. */
+async function stands(
+  p: Pipeline,
+  targets: readonly Ready[],
+  told: boolean,
+  signal: AbortSignal,
+): Promise<readonly Asked[]> {
+  if (targets.length === 0) return []
+  const standings = await p.source.standing(targets.map(frozenOf), told, signal)
+  const asked: Asked[] = []
+  for (const [index, target] of targets.entries()) {
+    const standing = standings[index]!
+    if (standing.standing === 'requested' || standing.standing === 'done')
+      asked.push({ target, standing: standing.standing })
+    else await end(p, target.row, standing, signal)
+  }
+  return asked
+}
+
+async function end(
+  p: Pipeline,
+  row: TargetRow,
+  standing: Exclude<Standing, { standing: 'requested' | 'done' }>,
+  signal: AbortSignal,
+): Promise<void> {
+  const did = formatDid(row.did)
+  const ended = [{ id: row.id, why: standing.why }]
+  if (standing.standing === 'withdrawn') {
+    await p.catalog.withdraw(ended, p.now()) // commit
+    p.log.warn(`${did} withdrawn: ${standing.why}; its objects stay`)
+    return
+  }
+  if (standing.told) {
+    p.log.error(`${did} said done, but it changed while that was written (${standing.why}); need is written back`)
+    const [telling] = await p.source.tellNeed([row.did], signal) // effect
+    if (telling?.told === false) throw telling.error
+  }
+  await p.catalog.supersede(ended, p.now()) // commit
+  p.log.warn(`${did} superseded: ${standing.why}; its objects stay`)
+}
+
+/** Writes `done`; returns the targets for which that was accepted. */
+async function tell(p: Pipeline, targets: readonly Ready[], signal: AbortSignal): Promise<readonly Ready[]> {
+  if (targets.length === 0) return []
+  const tellings = await p.source.tellDone(
+    targets.map(({ row }) => row.did),
+    signal,
+  ) // effect
+  const told: Ready[] = []
+  for (const [index, target] of targets.entries()) {
+    const telling = tellings[index]!
+    if (telling.told) told.push(target)
+    else await setBack(p, target.row, null, telling.error)
+  }
+  return told
+}
+
+/**
+ * Asks again after telling: another client that wrote other metadata at the same moment may have undone ours, since Rucio has
+ * no compare-and-set (docs/rucio.md, "Lost updates"), and the dataset may have been reopened in between.
+ */
+async function settle(p: Pipeline, told: readonly Ready[], signal: AbortSignal): Promise<void> {
+  let open = told
+  for (let round = 1; open.length > 0; round++) {
+    const asked = await stands(p, open, true, signal)
+    const settled = asked.filter(({ standing }) => standing === 'done').map(({ target }) => target)
+    const lost = asked.filter(({ standing }) => standing === 'requested').map(({ target }) => target)
+    if (settled.length > 0) {
+      await p.catalog.acknowledge(
+        settled.map(({ row }) => row.id),
+        p.now(),
+      ) // commit
+      for (const { row } of settled) p.log.info(`${formatDid(row.did)} done`, { bytes: row.bytes, files: row.length })
+    }
+    if (round === rounds) {
+      for (const { row } of lost) await setBack(p, row, null, updateLost(row))
+      return
+    }
+    if (lost.length > 0)
+      p.log.warn(`${lost.length} updates of the tag were undone by another client's write; they are written again`)
+    open = await tell(p, lost, signal)
+  }
+}
+
+const updateLost = (row: TargetRow) =>
+  failure(
+    'ACKNOWLEDGE_LOST',
+    `Cannot set ${formatDid(row.did)} to done: the tag did not keep it in ${rounds} tries`,
+    'Another client writes metadata of this dataset all the time. It is tried again.',
+  )
+
+const frozenOf = ({ row }: Ready): Frozen => ({
+  did: row.did,
+  closedAt: row.closedAt!,
+  length: row.length!,
+  bytes: row.bytes!,
+  fingerprint: row.fingerprint!,
+})

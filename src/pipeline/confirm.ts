@@ -1,0 +1,61 @@
+import { formatDid } from '../model/did.ts'
+import { failure } from '../model/errors.ts'
+import type { Claim } from '../catalog/catalog.ts'
+import { objectPlan } from './archive.ts'
+import type { Pipeline, Step } from './pipeline.ts'
+import { withClaim } from './set-back.ts'
+
+/** An object that does not match is packed again; the second time that happens, a person has to look. */
+const mismatchesBeforeHold = 2
+
+/** Has the next written bundle read back by another mover than the one that wrote it, and published if it is proven. */
+export const confirmNext: Step = async (p, signal) => {
+  const claim = await p.catalog.claim(p.name, 'written', p.due())
+  if (claim === null) return false
+  await withClaim(p, claim, () => confirm(p, claim, signal))
+  return true
+}
+
+async function confirm(p: Pipeline, claim: Claim, signal: AbortSignal): Promise<void> {
+  const { location, attempt } = claim
+  const name = `${formatDid(claim.target.did)} object ${claim.part} of ${claim.parts}`
+  const began = p.now()
+  const { answer, mover } = await p.movers.run<'prove'>(
+    { kind: 'prove', vault: p.vault, location, attempt, object: objectPlan(claim), adler32: claim.adler32! },
+    claim.packer,
+    signal,
+  ) // effect
+
+  switch (answer.outcome) {
+    case 'proven': {
+      const proof = { direct: answer.direct, mover, bytes: claim.bytes, adler32: answer.adler32 }
+      await p.catalog.confirmed(claim, proof, p.now()) // commit
+      p.log.info(`${name} confirmed: ${location}`, {
+        bytes: claim.bytes,
+        seconds: (p.now().getTime() - began.getTime()) / 1000,
+        direct: answer.direct,
+        attempt,
+      })
+      return
+    }
+    case 'lost':
+      await p.catalog.unwritten(claim, false) // commit
+      p.log.warn(`${name} is gone from the vault before it was confirmed; it is packed again: ${location}`)
+      return
+    case 'mismatch': {
+      const mismatches = await p.catalog.unwritten(claim, true) // commit
+      const kept =
+        answer.setAside === null ? 'removed, because the mount cannot rename' : `set aside as ${answer.setAside}`
+      const message = `Cannot confirm ${location}: ${answer.difference}; the object was ${kept}`
+      if (mismatches % mismatchesBeforeHold !== 0) {
+        p.log.error(`${message}; it is packed again from the source, which is untouched`)
+        return
+      }
+      throw failure(
+        'OBJECT_MISMATCH',
+        message,
+        'Keep the source replicas. Have the mount and the memory of this machine checked, then `tape-rse retry` the dataset.',
+      )
+    }
+  }
+}

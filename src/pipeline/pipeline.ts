@@ -1,0 +1,30 @@
+import type { Logger } from 'winston'
+import type { Catalog, Due } from '../catalog/catalog.ts'
+import type { Movers, VaultSettings } from '../model/order.ts'
+import type { BundleLimits, ObjectSizes } from '../plan/bundles.ts'
+import type { Source } from '../source/source.ts'
+
+/** One way from a source to a vault, with all that its steps work with. */
+export interface Pipeline {
+  readonly name: string
+  readonly source: Source
+  /** Where the source's files lie for a mover, and the RSE they are read at. */
+  readonly sourceRoot: string
+  readonly rse: string
+  readonly sizes: ObjectSizes
+  readonly limits: BundleLimits
+  readonly vault: VaultSettings
+  readonly movers: Movers
+  readonly catalog: Catalog
+  /** Which rows that failed may be tried now. */
+  readonly due: () => Due
+  readonly now: () => Date
+  readonly random: () => number
+  readonly log: Logger
+}
+
+/**
+ * Does one piece of work; false when there was none. Each has one effect that may be repeated, then one commit: wherever it
+ * stops, doing it again is harmless.
+ */
+export type Step = (pipeline: Pipeline, signal: AbortSignal) => Promise<boolean>

@@ -1,0 +1,50 @@
+import type { BundleId } from '../model/bundle.ts'
+import { formatDid } from '../model/did.ts'
+import { dispositionOf, problemsOf, type ErrorCode, type Problem } from '../model/errors.ts'
+import { backOffMs } from '../plan/back-off.ts'
+import type { Claim, TargetRow } from '../catalog/catalog.ts'
+import type { Pipeline } from './pipeline.ts'
+
+/** What no later look can mend by itself: a person has to say `retry`. */
+const forAPerson: readonly ErrorCode[] = ['OBJECT_MISMATCH']
+
+/**
+ * The one place that decides what a failure means: a target's own fault sets that target back, to be looked at again; a fault of
+ * the site, an interruption or a bug is thrown on, because no other target would fare better.
+ */
+export async function setBack(p: Pipeline, target: TargetRow, bundle: BundleId | null, error: unknown): Promise<void> {
+  const disposition = dispositionOf(error)
+  if (disposition === 'stop' || disposition === 'pause') throw error
+  const problems = problemsOf(error)
+  await recordSetBack(p, target, bundle, disposition === 'hold', problems)
+}
+
+export async function recordSetBack(
+  p: Pipeline,
+  target: TargetRow,
+  bundle: BundleId | null,
+  held: boolean,
+  problems: readonly Problem[],
+): Promise<void> {
+  const at = p.now()
+  const person = problems.some((problem) => forAPerson.includes(problem.code))
+  const notBefore = person ? null : new Date(at.getTime() + backOffMs(target.failures + 1, p.random))
+  await p.catalog.setBack(target.id, { held, problems, at, notBefore, bundle }) // commit
+  const first = problems[0]!
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more problems)` : ''
+  p.log.log(held ? 'error' : 'warn', `${formatDid(target.did)} ${held ? 'held' : 'failed'}: ${first.message}${more}`, {
+    code: first.code,
+    hint: first.hint,
+    again: notBefore?.toISOString() ?? null,
+  })
+}
+
+/** Works on a claim; gives it back and sets its target back if that fails. */
+export async function withClaim(p: Pipeline, claim: Claim, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    await p.catalog.release(claim)
+    await setBack(p, claim.target, claim.id, error)
+  }
+}

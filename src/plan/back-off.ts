@@ -1,0 +1,13 @@
+const minute = 60_000
+
+/**
+ * How long to leave a target alone after a failure, in milliseconds: 1 min, doubling to 6 h, less up to 20 % jitter. Outages of
+ * HPSS last hours, so a shorter cap only fills the log; six hours still tries again within a shift.
+ * @throws RangeError if `failures` (so far, this one included) is not a positive integer
+ */
+export function backOffMs(failures: number, random: () => number): number {
+  if (!Number.isInteger(failures) || failures < 1) {
+    throw new RangeError(`Cannot back off: failures must be a positive integer, got ${failures}`)
+  }
+  return Math.round(Math.min(minute * 2 ** Math.min(failures - 1, 20), 360 * minute) * (1 - 0.2 * random()))
+}
