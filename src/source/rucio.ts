@@ -1,0 +1,166 @@
+import type { Did } from '../model/did.ts'
+import { didKey } from '../model/did.ts'
+import type { Problem } from '../model/errors.ts'
+import { failure, TapeRseError } from '../model/errors.ts'
+import type { Sighting, Waiting } from '../model/target.ts'
+import type { DidColumns } from '../rucio/answers.ts'
+import type { RucioClient } from '../rucio/client.ts'
+import type { Disk, Listing } from './rucio-content.ts'
+import { atMost, contentOf, entriesOf } from './rucio-content.ts'
+import { freeze, list } from './rucio-freeze.ts'
+import type { PathRule } from './rucio-path.ts'
+import { standing, wishOf } from './rucio-standing.ts'
+import type { Tag } from './rucio-tag.ts'
+import { isOfTheSite, tagFor, tell } from './rucio-tag.ts'
+import type { Poll, Source } from './source.ts'
+
+export interface RucioSourceOptions {
+  readonly client: RucioClient
+  /** Datasets are taken that ask for this RSE. Must not be one that the search misreads (model/rse.ts). */
+  readonly tapeRse: string
+  /** The RSE whose replicas are read. */
+  readonly diskRse: string
+  readonly scopes: readonly string[]
+  /** Absolute path of the file system shared with the disk RSE. */
+  readonly root: string
+  /** Where PFNs lie that are not file:// URLs. */
+  readonly paths: readonly PathRule[]
+  /** Metadata key of the request. Default: arcBackup. */
+  readonly key?: string
+}
+
+/** What Rucio says of one DID now, for a person who wonders why it is not archived. */
+export interface Description extends Sighting {
+  /** DATASET, CONTAINER, FILE, or something newer. */
+  readonly type: string
+  /** The value of the tag, whatever it is; null if there is none. */
+  readonly tag: string | null
+  /** Files in it now. 0 for what is not a dataset. */
+  readonly files: number
+  /** How many files have a replica at the disk RSE in which state; null: no replica there. */
+  readonly replicas: ReadonlyMap<string | null, number>
+  /** What stands in the way of archiving its content as it is now. That it is open is not among them. */
+  readonly problems: readonly Problem[]
+}
+
+export interface RucioSource extends Source {
+  /** null: Rucio knows no such DID. */
+  describe(did: Did, signal: AbortSignal): Promise<Description | null>
+}
+
+/** Closed datasets of some scopes whose metadata says `arcBackup=<tape RSE>:need`. */
+export function rucioSource(options: RucioSourceOptions): RucioSource {
+  const { client, diskRse, root, paths } = options
+  const tag = tagFor(options.key ?? 'arcBackup', options.tapeRse)
+  const disk: Disk = { diskRse, root, paths }
+  const poll = poller(client, options.scopes, tag)
+  return {
+    poll,
+    async missing(did, signal) {
+      const wish = await wishOf(client, did, tag, signal)
+      if (wish === 'need') return null
+      return wish === 'done' ? { why: `the tag is now "${tag.done}"` } : wish
+    },
+    freeze: (sightings, signal) => freeze(client, sightings, disk, tag.key, signal),
+    standing: (targets, told, signal) => standing(client, targets, tag, told, signal),
+    tellDone: (dids, signal) => tell(client, dids, tag.key, tag.done, signal),
+    tellNeed: (dids, signal) => tell(client, dids, tag.key, tag.need, signal),
+    describe: (did, signal) => describe(client, did, disk, tag, signal),
+  }
+}
+
+type Found =
+  { readonly scope: string; readonly names: readonly string[] } | { readonly scope: string; readonly error: Error }
+
+function poller(client: RucioClient, scopes: readonly string[], tag: Tag): Source['poll'] {
+  /** Scopes are never deleted in Rucio, so one that was seen need not be looked for again. */
+  const seen = new Set<string>()
+
+  /** One scope after the other: each search may scan the metadata of every file in Rucio. */
+  async function search(scope: string, signal: AbortSignal): Promise<Found> {
+    try {
+      const names = await client.search(scope, tag.key, tag.need, signal)
+      // For a scope that does not exist, Rucio finds nothing and says nothing.
+      if (names.length === 0 && !seen.has(scope)) for (const each of await client.scopes(signal)) seen.add(each)
+      if (names.length === 0 && !seen.has(scope)) throw unknownScope(scope)
+      seen.add(scope)
+      return { scope, names }
+    } catch (error) {
+      const ofAll = !(error instanceof TapeRseError) || error.code === 'SIGN_IN_REFUSED' || signal.aborted
+      if (ofAll) throw error
+      return { scope, error }
+    }
+  }
+
+  return async (signal) => {
+    const found: Found[] = []
+    for (const scope of scopes) found.push(await search(scope, signal))
+    const errors = found.flatMap((each) => ('error' in each ? [each.error] : []))
+    if (errors.length > 0 && errors.length === found.length && errors.every(isOfTheSite)) throw errors[0]!
+    const dids = found.flatMap((each) =>
+      'names' in each ? each.names.map((name) => ({ scope: each.scope, name })) : [],
+    )
+    const columns = new Map((await client.bulkColumns(dids, signal)).map((row) => [didKey(row.did), row]))
+    return found.map((each): Poll => {
+      if ('error' in each) return each
+      const rows = each.names.map((name) => columns.get(didKey({ scope: each.scope, name })))
+      return { scope: each.scope, sightings: rows.filter((row) => row !== undefined).map(sightingOf) }
+    })
+  }
+}
+
+const unknownScope = (scope: string): TapeRseError =>
+  failure(
+    'SCOPE_UNKNOWN',
+    `Cannot search scope ${scope}: Rucio has no such scope`,
+    'Correct it under source.scopes (case counts), or create it in Rucio.',
+  )
+
+const sightingOf = (row: DidColumns): Sighting => ({
+  did: row.did,
+  waiting: waitingOf(row),
+  closedAt: row.closedAt,
+  length: row.length,
+  bytes: row.bytes,
+})
+
+function waitingOf({ type, suppressed, open }: DidColumns): Waiting | null {
+  if (type !== 'DATASET') return type === 'CONTAINER' ? 'container' : 'file'
+  if (suppressed) return 'suppressed'
+  return open ? 'open' : null
+}
+
+async function describe(
+  client: RucioClient,
+  did: Did,
+  disk: Disk,
+  tag: Tag,
+  signal: AbortSignal,
+): Promise<Description | null> {
+  const metadata = await client.metadata(did, signal)
+  if (metadata === null) return null
+  const value = metadata.values[tag.key]
+  const about = {
+    ...sightingOf(metadata),
+    type: metadata.type,
+    tag: value === undefined ? null : typeof value === 'string' ? value : JSON.stringify(value),
+  }
+  if (metadata.type !== 'DATASET') return { ...about, files: 0, replicas: new Map(), problems: [] }
+  const listing = (await list(client, [did], disk, signal)).listings[0]!
+  const states = new Map(
+    listing.replicas.map((replica) => [didKey(replica.did), replica.states.get(disk.diskRse) ?? null]),
+  )
+  const replicas = new Map<string | null, number>()
+  for (const file of listing.files) {
+    const state = states.get(didKey(file.did)) ?? null
+    replicas.set(state, (replicas.get(state) ?? 0) + 1)
+  }
+  return { ...about, files: listing.files.length, replicas, problems: problemsOf(metadata, listing, disk, tag) }
+}
+
+function problemsOf(metadata: DidColumns, listing: Listing, disk: Disk, tag: Tag): readonly Problem[] {
+  // While it is open, what was counted at its last closing says nothing of it.
+  if (metadata.open) return atMost(entriesOf(metadata.did, listing, disk).problems)
+  const freezing = contentOf(sightingOf(metadata), listing, disk, tag.key)
+  return 'problems' in freezing ? freezing.problems : []
+}
