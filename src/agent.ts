@@ -39,7 +39,7 @@ async function runPipeline(p: Pipeline, lanes: number, signal: AbortSignal): Pro
       changed = (await supersededCount(p)) > before
     }
   } catch (error) {
-    if (dispositionOf(error) !== 'pause') throw error
+    if (dispositionOf(error) === 'stop') throw error
     const problem = problemsOf(error)[0]!
     await p.catalog.pause(p.name, problem, p.now()) // commit
     p.log.error(`pipeline ${p.name} paused: ${problem.message}`, { code: problem.code, hint: problem.hint })

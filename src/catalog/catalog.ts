@@ -96,7 +96,7 @@ export interface Claim {
 export interface Observed {
   /** Requests not known before. */
   readonly fresh: number
-  /** Live targets of the scope that the poll does not show. */
+  /** Live targets of the scope that the poll does not show; not those whose bundles are all confirmed, which may just be told. */
   readonly unseen: readonly TargetRow[]
   /** Frozen targets that the poll showed reopened or changed: superseded now. */
   readonly superseded: readonly TargetRow[]
@@ -145,6 +145,8 @@ export interface PipelineSummary {
     readonly bytes: number
   }[]
   readonly bundles: readonly { readonly state: BundleState; readonly count: number; readonly bytes: number }[]
+  /** Targets that failed at their last try, held or not. */
+  readonly failed: number
   /** When the oldest request that can be taken, and is not done, was first seen. */
   readonly oldestRequest: Date | null
   readonly polls: readonly PollRow[]
@@ -153,8 +155,8 @@ export interface PipelineSummary {
 
 export interface TargetFilter {
   readonly pipeline: string | null
-  /** null: all. */
-  readonly state: TargetState | 'held' | 'waiting' | null
+  /** `live`: requested or frozen. null: all. */
+  readonly state: TargetState | 'held' | 'waiting' | 'live' | null
   readonly limit: number
 }
 
@@ -196,7 +198,7 @@ export interface Catalog extends CatalogReader {
   ): Promise<void>
   /** Drops a request and makes the earlier generation, whose content is the same, frozen again with its bundles as they are. */
   revive(request: TargetId, earlier: TargetId, closedAt: Date, at: Date): Promise<void>
-  /** Records what stands in a target's way. */
+  /** Records what stands in a target's way; nothing if it has ended meanwhile. */
   setBack(target: TargetId, setback: Setback): Promise<void>
   /** Objects of other targets at, above or below these locations. */
   clashes(

@@ -17,7 +17,7 @@ export function reportMethods(db: Db) {
           'waiting',
           'held',
           eb.fn.countAll<number>().as('count'),
-          eb.fn.sum<number>('bytes').as('bytes'),
+          eb.fn.sum<number | null>('bytes').as('bytes'),
         ])
         .groupBy(['pipeline', 'state', 'waiting', 'held'])
         .execute()
@@ -36,6 +36,12 @@ export function reportMethods(db: Db) {
         .select((eb) => ['pipeline', eb.fn.min('requested_at').as('requested_at')])
         .where('state', 'in', ['requested', 'frozen'])
         .where('waiting', 'is', null)
+        .groupBy('pipeline')
+        .execute()
+      const failed = await db
+        .selectFrom('targets')
+        .select((eb) => ['pipeline', eb.fn.countAll<number>().as('count')])
+        .where('failures', '>', 0)
         .groupBy('pipeline')
         .execute()
       const polls = (await db.selectFrom('polls').selectAll().orderBy('scope').execute()).map((row): PollRow => ({
@@ -66,6 +72,7 @@ export function reportMethods(db: Db) {
             bytes: bytes ?? 0,
           })),
           bundles: own(bundles).map(({ state, count, bytes }) => ({ state, count, bytes })),
+          failed: own(failed)[0]?.count ?? 0,
           oldestRequest: first === undefined ? null : new Date(first.requested_at),
           polls: own(polls),
           pause: own(pauses)[0] ?? null,
@@ -79,6 +86,7 @@ export function reportMethods(db: Db) {
       if (pipeline !== null) query = query.where('pipeline', '=', pipeline)
       if (state === 'held') query = query.where('held', '=', 1)
       else if (state === 'waiting') query = query.where('waiting', 'is not', null).where('state', '=', 'requested')
+      else if (state === 'live') query = query.where('state', 'in', ['requested', 'frozen'])
       else if (state !== null) query = query.where('state', '=', state)
       return (await query.execute()).map(targetRow)
     },

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { sql } from 'kysely'
 import type { Problem } from '../model/errors.ts'
 import { bundleMethods } from './bundles.ts'
 import type { Catalog, CatalogReader } from './catalog.ts'
@@ -19,7 +21,10 @@ export interface CatalogOptions {
  * @throws TapeRseError CATALOG_UNUSABLE
  */
 export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
-  const db = await openDatabase(options.file, true, options.onNetworkFilesystem)
+  return fromDatabase(await openDatabase(options.file, true, options.onNetworkFilesystem), options)
+}
+
+async function fromDatabase(db: Db, options: CatalogOptions): Promise<Catalog> {
   const row = await db.selectFrom('catalog').select('id').executeTakeFirst()
   const id = row?.id ?? options.newId()
   if (row === undefined)
@@ -42,6 +47,22 @@ export async function readCatalog(file: string): Promise<CatalogReader> {
   const db = await openDatabase(file, false, true)
   const { id } = await db.selectFrom('catalog').select('id').executeTakeFirstOrThrow()
   return { id, ...reportMethods(db), close: () => db.destroy() }
+}
+
+/**
+ * A catalog in memory that begins with what the file holds, if there is one: for plans that nobody writes down.
+ * @throws TapeRseError CATALOG_UNUSABLE
+ */
+export async function copyCatalog(options: CatalogOptions): Promise<Catalog> {
+  if (!existsSync(options.file)) return openCatalog({ ...options, file: ':memory:' })
+  await (await readCatalog(options.file)).close()
+  const db = await openDatabase(':memory:', true, true)
+  await sql`ATTACH ${options.file} AS origin`.execute(db)
+  for (const table of ['catalog', 'targets', 'bundles', 'entries', 'polls', 'pauses', 'vaults']) {
+    await sql`INSERT INTO main.${sql.id(table)} SELECT * FROM origin.${sql.id(table)}`.execute(db)
+  }
+  await sql`DETACH origin`.execute(db)
+  return fromDatabase(db, options)
 }
 
 /** What is known of the sites: pauses of pipelines, roots of vaults. */

@@ -2,7 +2,7 @@ import { sql, type Transaction } from 'kysely'
 import type { BundleId } from '../model/bundle.ts'
 import { didKey, type Did } from '../model/did.ts'
 import type { Problem } from '../model/errors.ts'
-import type { Content, Sighting, TargetId } from '../model/target.ts'
+import type { Sighting, TargetId } from '../model/target.ts'
 import type { Catalog, Due, NewBundle, Observed, Requested, Setback, TargetRow } from './catalog.ts'
 import type { Db } from './database.ts'
 import { bundleColumns, bundleRow, targetRow, type Tables, type TargetTable } from './tables.ts'
@@ -50,7 +50,8 @@ export function targetMethods(db: Db) {
           .values({ pipeline, scope, ...seen })
           .onConflict((conflict) => conflict.columns(['pipeline', 'scope']).doUpdateSet(seen))
           .execute()
-        return { fresh: fresh.length - superseded.length, unseen: [...rows.values()].map(targetRow), superseded }
+        const unseen = await unlessConfirmed(trx, [...rows.values()])
+        return { fresh: fresh.length - superseded.length, unseen: unseen.map(targetRow), superseded }
       }),
 
     missed: async (pipeline: string, scope: string, problem: Problem, at: Date): Promise<void> => {
@@ -159,21 +160,19 @@ export function targetMethods(db: Db) {
       }),
 
     setBack: async (id: TargetId, setback: Setback): Promise<void> => {
-      changed(
-        await db
-          .updateTable('targets')
-          .set({
-            failures: sql`failures + 1`,
-            failed_at: setback.at.toISOString(),
-            failed_bundle: setback.bundle,
-            not_before: setback.notBefore?.toISOString() ?? null,
-            held: setback.held ? 1 : 0,
-            problems: JSON.stringify(setback.problems),
-          })
-          .where('id', '=', id)
-          .executeTakeFirst(),
-        `set target ${id} back`,
-      )
+      await db
+        .updateTable('targets')
+        .set({
+          failures: sql`failures + 1`,
+          failed_at: setback.at.toISOString(),
+          failed_bundle: setback.bundle,
+          not_before: setback.notBefore?.toISOString() ?? null,
+          held: setback.held ? 1 : 0,
+          problems: JSON.stringify(setback.problems),
+        })
+        .where('id', '=', id)
+        .where('state', 'in', ['requested', 'frozen'])
+        .execute()
     },
 
     retry: async (did: Did): Promise<number> => {
@@ -195,6 +194,20 @@ export function targetMethods(db: Db) {
   }
 }
 
+/** Leaves out frozen targets all of whose bundles are confirmed: they may be unseen because they have just been told done. */
+async function unlessConfirmed(trx: Trx, rows: readonly TargetTable[]): Promise<readonly TargetTable[]> {
+  const left: TargetTable[] = []
+  for (const row of rows) {
+    const open = trx
+      .selectFrom('bundles')
+      .select('id')
+      .where('target_id', '=', row.id)
+      .where('state', '!=', 'confirmed')
+    if (row.state === 'requested' || (await open.limit(1).executeTakeFirst()) !== undefined) left.push(row)
+  }
+  return left
+}
+
 /** New requests of one scope: each stands one turn behind the scope's last, and none before the work that is due now. */
 async function request(
   trx: Trx,
@@ -206,11 +219,11 @@ async function request(
   if (sightings.length === 0) return
   const live = trx.selectFrom('targets').where('pipeline', '=', pipeline).where('state', 'in', ['requested', 'frozen'])
   const { last } = await live
-    .select((eb) => eb.fn.max('turn').as('last'))
+    .select((eb) => eb.fn.max<number | null>('turn').as('last'))
     .where('scope', '=', scope)
     .executeTakeFirstOrThrow()
-  const { first } = await live.select((eb) => eb.fn.min('turn').as('first')).executeTakeFirstOrThrow()
-  let turn = Math.max(Number(last ?? 0), Number(first ?? 1) - 1)
+  const { first } = await live.select((eb) => eb.fn.min<number | null>('turn').as('first')).executeTakeFirstOrThrow()
+  let turn = Math.max(last ?? 0, (first ?? 1) - 1)
   let id = await nextId(trx, 'targets')
   for (const group of chunks(sightings, 200)) {
     const rows: TargetTable[] = []
@@ -284,12 +297,12 @@ function changeOf(row: TargetTable, sighting: Sighting): string | null {
 async function nextGeneration(trx: Trx, pipeline: string, did: Did): Promise<number> {
   const { last } = await trx
     .selectFrom('targets')
-    .select((eb) => eb.fn.max('generation').as('last'))
+    .select((eb) => eb.fn.max<number | null>('generation').as('last'))
     .where('pipeline', '=', pipeline)
     .where('scope', '=', did.scope)
     .where('name', '=', did.name)
     .executeTakeFirstOrThrow()
-  return Number(last ?? 0) + 1
+  return (last ?? 0) + 1
 }
 
 /** The newest generation before `row` that was frozen at all. */

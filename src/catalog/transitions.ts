@@ -32,9 +32,9 @@ export function due({ now, failedBefore }: Due): RawBuilder<boolean> {
 export async function nextId(trx: Transaction<Tables>, table: 'targets' | 'bundles'): Promise<number> {
   const { last } = await trx
     .selectFrom(table)
-    .select((eb) => eb.fn.max('id').as('last'))
+    .select((eb) => eb.fn.max<number | null>('id').as('last'))
     .executeTakeFirstOrThrow()
-  return Number(last ?? 0) + 1
+  return (last ?? 0) + 1
 }
 
 export function* chunks<T>(items: readonly T[], size: number): Generator<readonly T[]> {

@@ -129,7 +129,7 @@ function refuseForeign({ location, object }: ProveOrder, vault: Vault, format: F
 const foreign = (location: string, bytes: number) =>
   failure(
     'OBJECT_FOREIGN',
-    `Cannot write ${location}: an object of ${bytes} bytes is there that is not ours`,
+    `Cannot write ${location}: an object of ${bytes} bytes is there that is not the planned one`,
     'See whose it is. Move it away, then `tape-rse retry` the dataset.',
   )
 
@@ -183,8 +183,16 @@ function prove(order: ProveOrder, vault: Vault, format: Format, beat: Beat): Pro
   return { outcome: 'proven', direct: reader.direct, adler32: proof.adler32 }
 }
 
-const stat = (order: StatOrder, vault: Vault) => ({
-  bytes: order.locations.map((location) => vault.stat(location)?.bytes ?? null),
-})
+const stat = (order: StatOrder, vault: Vault) => ({ bytes: order.locations.map((location) => bytesAt(location, vault)) })
+
+/** What is there but is no object of ours counts as missing: writing it again says what is in the way. */
+function bytesAt(location: string, vault: Vault): number | null {
+  try {
+    return vault.stat(location)?.bytes ?? null
+  } catch (error) {
+    if (error instanceof TapeRseError && error.code === 'OBJECT_FOREIGN') return null
+    throw error
+  }
+}
 
 const clean = (order: CleanOrder, vault: Vault) => ({ removed: vault.clean(order.location, order.attempts) })

@@ -200,12 +200,14 @@ function converse({ child }: Mover, request: Request, stallMs: number, signal: A
     child.on('message', onMessage)
     child.once('exit', onExit)
     child.once('error', onError)
-    if (signal.aborted) return onAbort()
+    if (signal.aborted) {
+      onAbort()
+      return
+    }
     signal.addEventListener('abort', onAbort, { once: true })
     child.send(request, (error) => {
       if (error !== null) settle({ kind: 'died', how: error.message })
     })
-    return undefined
   })
 }
 

@@ -17,25 +17,30 @@ const rounds = 5
 
 /**
  * Tells the source of the next targets whose bundles are all confirmed that they are archived.
- * @param gatherMs leave a batch that is not full to fill until its newest bundle was confirmed so long ago
+ * @param gatherMs leave a batch that is not full to fill until its first target has waited so long
  */
 export async function acknowledgeNext(p: Pipeline, gatherMs: number, signal: AbortSignal): Promise<boolean> {
   const ready = await p.catalog.ready(p.name, batch, p.due())
-  if (ready.length === 0 || (ready.length < batch && !gathered(ready, p.now().getTime() - gatherMs))) return false
-
-  const there = await withObjects(p, ready, signal)
-  const asked = await stands(p, there, false, signal)
-  const untold = asked.filter(({ standing }) => standing === 'requested').map(({ target }) => target)
-  const told = [
-    ...asked.filter(({ standing }) => standing === 'done').map(({ target }) => target),
-    ...(await tell(p, untold, signal)),
-  ]
-  await settle(p, told, signal)
+  const patient = p.now().getTime() - gatherMs
+  if (ready.length < batch && !ready.some((target) => confirmedAt(target) <= patient)) return false
+  try {
+    await acknowledge(p, ready, signal)
+  } catch (error) {
+    for (const { row } of ready) await setBack(p, row, null, error)
+  }
   return true
 }
 
-const gathered = (ready: readonly Ready[], before: number): boolean =>
-  ready.every(({ bundles }) => bundles.every((bundle) => bundle.confirmedAt!.getTime() <= before))
+const confirmedAt = ({ bundles }: Ready): number => Math.max(...bundles.map((bundle) => bundle.confirmedAt!.getTime()))
+
+async function acknowledge(p: Pipeline, ready: readonly Ready[], signal: AbortSignal): Promise<void> {
+  const there = await withObjects(p, ready, signal)
+  const asked = await stands(p, there, false, signal)
+  const at = (standing: Asked['standing']) =>
+    asked.filter((each) => each.standing === standing).map(({ target }) => target)
+  const told = [...at('done'), ...(await tell(p, at('requested'), signal))]
+  await settle(p, told, signal)
+}
 
 /** Has every object looked at once more. A bundle whose object is gone, or has another size, is written again. */
 async function withObjects(p: Pipeline, ready: readonly Ready[], signal: AbortSignal): Promise<readonly Ready[]> {

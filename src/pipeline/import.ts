@@ -6,8 +6,9 @@ import { planBundles, planWarnings, type PlannedBundle } from '../plan/bundles.t
 import { memberProblems } from '../plan/members.ts'
 import { placeProblems } from '../plan/place.ts'
 import type { BundleRow, Requested, TargetRow } from '../catalog/catalog.ts'
+import type { Freezing } from '../source/source.ts'
 import type { Pipeline, Step } from './pipeline.ts'
-import { recordSetBack } from './set-back.ts'
+import { isOfTargets, recordSetBack, setBack } from './set-back.ts'
 
 /** Freezing costs a source about the same for one target as for many. */
 const batch = 50
@@ -48,14 +49,18 @@ async function withdrawGone(p: Pipeline, unseen: readonly TargetRow[], signal: A
 export const freezeNext: Step = async (p, signal) => {
   const requests = await p.catalog.requested(p.name, batch, p.due())
   if (requests.length === 0) return false
-  const freezings = await p.source.freeze(requests.map(asSighting), signal)
+  const freezings = await freezeEach(p, requests, signal)
   const archived = await archivedObjects(p, requests, signal)
 
   const frozen: { id: TargetId; content: Content; bundles: readonly PlannedBundle[] }[] = []
   for (const [index, request] of requests.entries()) {
     const freezing = freezings[index]!
+    if ('error' in freezing) {
+      await setBack(p, request.row, null, freezing.error)
+      continue
+    }
     if ('problems' in freezing) {
-      await recordSetBack(p, request.row, null, freezing.problems.some(isHeld), freezing.problems)
+      await recordSetBack(p, request.row, null, true, freezing.problems)
       continue
     }
     const { content } = freezing
@@ -75,7 +80,22 @@ export const freezeNext: Step = async (p, signal) => {
   return true
 }
 
-const isHeld = (problem: Problem): boolean => problem.code !== 'RUCIO_BROKEN_ANSWER' && problem.code !== 'RUCIO_FAILED'
+/** Freezes all at once; if an answer is refused or broken, half and half, until the culprit stands alone with its error. */
+async function freezeEach(
+  p: Pipeline,
+  requests: readonly Requested[],
+  signal: AbortSignal,
+): Promise<readonly (Freezing | { readonly error: unknown })[]> {
+  try {
+    return await p.source.freeze(requests.map(asSighting), signal)
+  } catch (error) {
+    if (!isOfTargets(error)) throw error
+    if (requests.length === 1) return [{ error }]
+    const half = Math.ceil(requests.length / 2)
+    const first = await freezeEach(p, requests.slice(0, half), signal)
+    return [...first, ...(await freezeEach(p, requests.slice(half), signal))]
+  }
+}
 
 const asSighting = ({ row }: Requested): Sighting => ({
   did: row.did,

@@ -13,10 +13,14 @@ const forAPerson: readonly ErrorCode[] = ['OBJECT_MISMATCH']
  * the site, an interruption or a bug is thrown on, because no other target would fare better.
  */
 export async function setBack(p: Pipeline, target: TargetRow, bundle: BundleId | null, error: unknown): Promise<void> {
+  if (!isOfTargets(error)) throw error
+  await recordSetBack(p, target, bundle, dispositionOf(error) === 'hold', problemsOf(error))
+}
+
+/** Whether an error is the fault of the targets that were worked on, and not of the site or of this program. */
+export function isOfTargets(error: unknown): boolean {
   const disposition = dispositionOf(error)
-  if (disposition === 'stop' || disposition === 'pause') throw error
-  const problems = problemsOf(error)
-  await recordSetBack(p, target, bundle, disposition === 'hold', problems)
+  return disposition === 'retry' || disposition === 'hold'
 }
 
 export async function recordSetBack(

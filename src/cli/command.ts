@@ -1,0 +1,20 @@
+import type { Ambient } from '../app.ts'
+
+/** What a command gets from the world, and where its answer goes. */
+export interface Terminal extends Ambient {
+  /** Writes a line, or several, to standard output. */
+  readonly print: (text: string) => void
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Working directory. */
+  readonly cwd: string
+  /** Columns and colour: null where standard output is no terminal. */
+  readonly columns: number | null
+}
+
+/** Options that every command takes. */
+export interface GlobalOptions {
+  readonly config?: string
+}
+
+/** Runs one command; returns its exit code (docs/operations.md, "Exit codes"). */
+export type Run<Options> = (options: Options, terminal: Terminal, signal: AbortSignal) => Promise<number>

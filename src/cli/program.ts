@@ -1,0 +1,106 @@
+import { Command, CommanderError } from 'commander'
+import { failure } from '../model/errors.ts'
+import type { Run, Terminal } from './command.ts'
+import { configCheck, configSchema, configShow } from './config.ts'
+import { demo } from './demo.ts'
+import { explain } from './explain-command.ts'
+import { list } from './list.ts'
+import { retry } from './retry.ts'
+import { run } from './run.ts'
+import { status } from './status.ts'
+
+/** What a command line asks for: a command with its options, or a text (help, version) that needs no command. */
+export type Parsed =
+  | { readonly json: boolean; readonly run: (terminal: Terminal, signal: AbortSignal) => Promise<number> }
+  | { readonly text: string }
+
+const json = ['--json', 'machine-readable: times are RFC 3339, sizes bytes; fields are added, never renamed'] as const
+
+/**
+ * Reads the command line.
+ * @throws TapeRseError USAGE, with what commander says and where help is
+ */
+export function parse(argv: readonly string[], version: string): Parsed {
+  let parsed: Parsed | null = null
+  let text = ''
+  const choose = <O>(command: Run<O>, options: O) => {
+    parsed = {
+      json: (options as { json?: boolean }).json === true,
+      run: (terminal, signal) => command(options, terminal, signal),
+    }
+  }
+  const program = new Command('tape-rse')
+    .description('Archives Rucio datasets to tape as proven zips, and says done only when it is true.')
+    .version(version)
+    .option('--config <file>', 'config file; else $TAPE_RSE_CONFIG, ./tape-rse.yaml, /etc/tape-rse/tape-rse.yaml')
+    .helpCommand(false)
+    .showHelpAfterError(false)
+    .exitOverride()
+    .configureOutput({ writeOut: (out) => (text += out), writeErr: () => undefined })
+
+  program
+    .command('run')
+    .description('archive what is tagged')
+    .option('--once', 'poll once, work until nothing can move, and end')
+    .option('--dry-run', 'with --once: say what would be done; write nothing')
+    .option(...json)
+    .action((_, command: Command) => choose(run, command.optsWithGlobals()))
+  program
+    .command('status')
+    .description('what is done, what moves, what waits and why')
+    .option(...json)
+    .action((_, command: Command) => choose(status, command.optsWithGlobals()))
+  program
+    .command('list')
+    .description('the datasets that the catalog knows')
+    .option('--state <state>', 'requested, frozen, acknowledged, withdrawn, superseded, held, waiting or live')
+    .option('--pipeline <name>', 'of one pipeline')
+    .option('--limit <n>', 'at most so many', '1000')
+    .option(...json)
+    .action((_, command: Command) => choose(list, command.optsWithGlobals()))
+  program
+    .command('explain <DID>')
+    .description('why is this dataset not archived? Each condition, its value, and what to do')
+    .option(...json)
+    .action((did: string, _, command: Command) =>
+      choose(explain, { ...command.optsWithGlobals<{ json?: boolean }>(), did }),
+    )
+  program
+    .command('retry <DID>')
+    .description('try a held or failed dataset again at the next run')
+    .action((did: string, _, command: Command) => choose(retry, { ...command.optsWithGlobals<object>(), did }))
+  const config = program.command('config').description('check, show or describe the config')
+  config
+    .command('check')
+    .description('all problems of the config, with file, line and key')
+    .option(...json)
+    .action((_, command: Command) => choose(configCheck, command.optsWithGlobals()))
+  config
+    .command('show')
+    .description('the config in force, and where each value came from')
+    .option(...json)
+    .action((_, command: Command) => choose(configShow, command.optsWithGlobals()))
+  config
+    .command('schema')
+    .description('the JSON Schema of the config, for editors')
+    .action((_, command: Command) => choose(configSchema, command.optsWithGlobals()))
+  program
+    .command('demo')
+    .description('see it work: a sandbox Rucio, a few datasets, a vault in a temporary directory')
+    .action((_, command: Command) => choose(demo, command.optsWithGlobals()))
+
+  try {
+    program.parse([...argv], { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode === 0) return { text: text.trimEnd() }
+    const said = error.message.replace(/^error: /u, '')
+    throw failure(
+      'USAGE',
+      `Cannot read the command line: ${said === '(outputHelp)' ? 'a command is missing' : said}`,
+      'See `tape-rse --help`.',
+      error,
+    )
+  }
+  return parsed ?? { text: program.helpInformation().trimEnd() }
+}

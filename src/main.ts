@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { ERRORS, problemsOf } from './model/errors.ts'
+import type { Terminal } from './cli/command.ts'
+import { textLogger } from './cli/log.ts'
+import { parse } from './cli/program.ts'
+
+/** argv → command → exit code. The only signal handler, and the only place that prints an error. */
+async function main(argv: readonly string[]): Promise<number> {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+  const now = () => new Date()
+  const terminal: Terminal = {
+    now,
+    random: Math.random,
+    newId: randomUUID,
+    log: textLogger(process.env['LOG_LEVEL'] ?? 'info', now),
+    userAgent: `tape-rse/${version}`,
+    print: (text) => void process.stdout.write(`${text}\n`),
+    env: process.env,
+    cwd: process.cwd(),
+    columns: process.stdout.isTTY ? process.stdout.columns : null,
+  }
+  const stop = stopOnSignals()
+  let json = argv.includes('--json')
+  try {
+    const parsed = parse(argv, version)
+    if ('text' in parsed) {
+      terminal.print(parsed.text)
+      return 0
+    }
+    json = parsed.json
+    return await parsed.run(terminal, stop)
+  } catch (error) {
+    if (stop.aborted && problemsOf(error)[0]!.code === 'INTERRUPTED') return 0 // a clean stop
+    return report(error, json)
+  }
+}
+
+/** The first SIGTERM or SIGINT stops cleanly; a second one ends the process at once, its movers following by themselves. */
+function stopOnSignals(): AbortSignal {
+  const controller = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (controller.signal.aborted) process.exit(ERRORS.INTERRUPTED.exit)
+      controller.abort()
+    })
+  }
+  return controller.signal
+}
+
+/** Tells a person, or with --json a program, what is wrong and what to do; returns the exit code. */
+function report(error: unknown, json: boolean): number {
+  const problems = problemsOf(error)
+  const { code } = problems[0]!
+  const exit = ERRORS[code].exit
+  if (json) process.stderr.write(`${JSON.stringify({ message_type: 'exit_error', code: exit, problems })}\n`)
+  else
+    for (const { message, hint } of problems)
+      process.stderr.write(`tape-rse: ${message}\n${hint === '' ? '' : `  ${hint}\n`}`)
+  if (code === 'INTERNAL' && !json && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`)
+  return exit
+}
+
+process.exitCode = await main(process.argv.slice(2))

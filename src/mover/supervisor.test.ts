@@ -1,0 +1,131 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { OrderOf } from '../model/order.ts'
+import { startSupervisor, type Supervisor } from './supervisor.ts'
+
+/** A mover that does what the file name of its order says. */
+const worker = `
+const reply = (message) => process.send(message)
+process.on('message', ({ id, order }) => {
+  const [{ path }] = order.files
+  if (path === 'die') process.kill(process.pid, 'SIGKILL')
+  if (path === 'exit') { process.stderr.write('no more memory', () => process.exit(3)); return }
+  if (path === 'hang') { const end = Date.now() + 60000; while (Date.now() < end); }
+  if (path === 'refuse') return reply({ id, problems: [{ code: 'SOURCE_MISSING', message: 'Cannot read x', hint: 'Put it back.' }] })
+  if (path === 'slow') {
+    let beats = 0
+    const timer = setInterval(() => {
+      if (++beats < 8) return reply({ id, moved: beats })
+      clearInterval(timer)
+      reply({ id, answer: { problems: [] } })
+    }, 100)
+    return
+  }
+  if (path === 'env') return reply({ id, answer: { problems: [JSON.stringify(process.env), process.pid] } })
+  reply({ id, answer: { problems: [] } })
+})`
+
+const order = (path: string): OrderOf<'inspect'> => ({
+  kind: 'inspect',
+  sourceRoot: '/data',
+  files: [{ path, bytes: 0 }],
+})
+const never = new AbortController().signal
+const lives = (pid: number) => existsSync(`/proc/${pid}`) && !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
+
+describe('startSupervisor()', () => {
+  let directory: string
+  let script: string
+  let movers: Supervisor
+  const start = (stallMs = 20_000) => (movers = startSupervisor({ script, movers: 1, stallMs, killMs: 2000 }))
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'movers-'))
+    script = join(directory, 'worker.mjs')
+    writeFileSync(script, worker)
+  })
+  afterAll(() => rmSync(directory, { recursive: true }))
+  afterEach(() => movers.close())
+
+  test('keeps movers warm: the next order goes to the same process', async () => {
+    start()
+    const first = await movers.run(order('x'), null, never)
+    const second = await movers.run(order('y'), null, never)
+    expect(second.mover).toBe(first.mover)
+    expect(lives(first.mover)).toBe(true)
+  })
+
+  test('gives an order to another mover than the one that must not have it', async () => {
+    start()
+    const first = await movers.run(order('x'), null, never)
+    const second = await movers.run(order('x'), first.mover, never)
+    expect(second.mover).not.toBe(first.mover)
+    expect((await movers.run(order('x'), second.mover, never)).mover).toBe(first.mover)
+  })
+
+  test('passes a mover’s refusal on, and goes on using the mover', async () => {
+    start()
+    const { mover } = await movers.run(order('x'), null, never)
+    await expect(movers.run(order('refuse'), null, never)).rejects.toMatchObject({
+      code: 'SOURCE_MISSING',
+      hint: 'Put it back.',
+    })
+    expect((await movers.run(order('x'), null, never)).mover).toBe(mover)
+  })
+
+  test.each([
+    ['die', /SIGKILL/u],
+    ['exit', /exit code 3.*no more memory/su],
+  ])('says how a mover ended that did not answer (%s), and hires another', async (how, message) => {
+    start()
+    await expect(movers.run(order(how), null, never)).rejects.toMatchObject({
+      code: 'MOVER_DIED',
+      message: expect.stringMatching(message),
+    })
+    await expect(movers.run(order('x'), null, never)).resolves.toMatchObject({ answer: { problems: [] } })
+  })
+
+  test('kills a mover that shows no progress, but not one that is slow', async () => {
+    start(500)
+    await expect(movers.run(order('slow'), null, never)).resolves.toMatchObject({ answer: { problems: [] } })
+    await expect(movers.run(order('hang'), null, never)).rejects.toMatchObject({
+      code: 'MOVER_DIED',
+      message: expect.stringContaining('no progress'),
+    })
+  })
+
+  test('ends the mover of an order that is no longer wanted', async () => {
+    start()
+    const { mover } = await movers.run(order('x'), null, never)
+    const stop = new AbortController()
+    const hanging = movers.run(order('hang'), null, stop.signal)
+    setTimeout(() => stop.abort(), 50)
+    await expect(hanging).rejects.toMatchObject({ code: 'INTERRUPTED' })
+    expect(lives(mover)).toBe(false)
+    await expect(movers.run(order('x'), null, stop.signal)).rejects.toMatchObject({ code: 'INTERRUPTED' })
+  })
+
+  test('shares its movers among more orders than it has', async () => {
+    start()
+    const answers = await Promise.all(Array.from({ length: 20 }, () => movers.run(order('x'), null, never)))
+    expect(new Set(answers.map(({ mover }) => mover)).size).toBeLessThanOrEqual(3)
+  })
+
+  test('gives movers a process group of their own and nothing of its environment', async () => {
+    start()
+    process.env['CANARY_SECRET'] = 'canary'
+    const { answer, mover } = await movers.run(order('env'), null, never)
+    expect(JSON.stringify(answer)).not.toContain('canary')
+    const [, , group] = readFileSync(`/proc/${mover}/stat`, 'utf8').split(') ')[1]!.split(' ')
+    expect(group).toBe(String(mover))
+  })
+
+  test('close() ends all of them', async () => {
+    start()
+    const { mover } = await movers.run(order('x'), null, never)
+    const other = await movers.run(order('x'), mover, never)
+    await movers.close()
+    expect([lives(mover), lives(other.mover)]).toEqual([false, false])
+  })
+})
