@@ -19,15 +19,16 @@ const run = (args, stdio = 'inherit') =>
 /** Runs the tests below one folder; returns how many there were of each kind. */
 async function jest(folder, ...more) {
   const file = join(report, `${folder}.json`)
-  const code = await run([...node, 'node_modules/jest/bin/jest.js', '--roots', folder, '--json', '--outputFile', file, ...more], [
-    'ignore',
-    'ignore',
-    'inherit',
-  ])
+  const code = await run(
+    [...node, 'node_modules/jest/bin/jest.js', '--roots', folder, '--json', '--outputFile', file, ...more],
+    ['ignore', 'ignore', 'inherit'],
+  )
   const result = JSON.parse(readFileSync(file, 'utf8'))
   const skipped = result.numPendingTests + result.numTodoTests
   // A suite that does not load has no tests: it counts as one that failed. So does an exit code that nothing explains.
-  const broken = result.testResults.filter((suite) => suite.status === 'failed' && suite.assertionResults.length === 0).length
+  const broken = result.testResults.filter(
+    (suite) => suite.status === 'failed' && suite.assertionResults.length === 0,
+  ).length
   const failed = result.numFailedTests + broken
   return { passed: result.numPassedTests, failed: failed === 0 && code !== 0 ? 1 : failed, skipped }
 }

@@ -183,7 +183,9 @@ function prove(order: ProveOrder, vault: Vault, format: Format, beat: Beat): Pro
   return { outcome: 'proven', direct: reader.direct, adler32: proof.adler32 }
 }
 
-const stat = (order: StatOrder, vault: Vault) => ({ bytes: order.locations.map((location) => bytesAt(location, vault)) })
+const stat = (order: StatOrder, vault: Vault) => ({
+  bytes: order.locations.map((location) => bytesAt(location, vault)),
+})
 
 /** What is there but is no object of ours counts as missing: writing it again says what is in the way. */
 function bytesAt(location: string, vault: Vault): number | null {

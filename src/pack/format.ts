@@ -41,7 +41,12 @@ export interface Format {
    * @returns size and adler32 of the whole
    * @throws TapeRseError SOURCE_*: nothing of the output is to be trusted then
    */
-  pack(object: ObjectPlan, open: (path: string) => SourceFile, output: Output, beat: Beat): { bytes: number; adler32: string }
+  pack(
+    object: ObjectPlan,
+    open: (path: string) => SourceFile,
+    output: Output,
+    beat: Beat,
+  ): { bytes: number; adler32: string }
   /**
    * Reads an object from start to end and compares every byte of it with the plan: structure to the letter, each file by the
    * checksums in the plan and by its crc32. `adler32`: of the whole, where it is known.

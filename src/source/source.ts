@@ -56,3 +56,11 @@ export interface Source {
   /** Takes back `done`: writes the request again. */
   tellNeed(dids: readonly Did[], signal: AbortSignal): Promise<readonly Telling[]>
 }
+
+/** A source's file, open in a mover. */
+export interface SourceFile {
+  /** Fills `buffer` from where the last read ended; returns the bytes read, 0 at the end. */
+  read(buffer: Uint8Array): number
+  /** Checks that the file is still what it was when it was opened, and closes it. Call once, also after an error. */
+  close(): void
+}

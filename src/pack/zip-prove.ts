@@ -1,0 +1,138 @@
+import { Buffer } from 'node:buffer'
+import { crc32 } from '@node-rs/crc32'
+import { adler32, adler32Combine, hex32 } from '../io/adler32.ts'
+import type { ObjectPlan, OrderMember } from '../model/order.ts'
+import { manifestName } from '../model/manifest.ts'
+import type { Beat, Difference, Input } from './format.ts'
+import { sumsOf } from './sums.ts'
+import { centralBytes, hasDescriptor, layoutOf, localBytes, type Layout } from './zip-layout.ts'
+import { descriptor, endRecords, localHeader, stampOf, writeCentral, type Stamp } from './zip-records.ts'
+import { headOf } from './zip-write.ts'
+
+/**
+ * Reads a zip from start to end and compares every byte of it with the plan. Nothing of the zip is believed: its structure has to
+ * be, to the letter, what the plan and the content make it; its content has to have the sums that Rucio gave.
+ * @param buffer a block in which adler32() works without a copy, aligned for direct reads
+ */
+export function proveZip(
+  plan: ObjectPlan,
+  buffer: Buffer,
+  input: Input,
+  whole: string | null,
+  beat: Beat,
+): { adler32: string } | Difference {
+  if (input.bytes !== plan.bytes) return { difference: `its size is ${input.bytes}, planned are ${plan.bytes}` }
+  const stream = readAhead(buffer, input, beat)
+  try {
+    proveMembers(plan, stream)
+    if (stream.next(1).length > 0) throw new Differs(`it goes on after its end record`)
+  } catch (error) {
+    if (error instanceof Differs) return { difference: error.message }
+    throw error
+  }
+  const sum = hex32(stream.adler32)
+  if (whole !== null && sum !== whole) return { difference: `its adler32 is ${sum}, it was written with ${whole}` }
+  return { adler32: sum }
+}
+
+class Differs extends Error {}
+
+function proveMembers(plan: ObjectPlan, stream: Stream): void {
+  const stamp = stampOf(plan.time)
+  const crcs = new Uint32Array(plan.members.length + 1)
+  const head = headOf(plan)
+  const manifest = { name: manifestName, bytes: Buffer.byteLength(plan.manifest) }
+  const layout = layoutOf(manifest.bytes, plan.members)
+  crcs[0] = crc32(head.subarray(localBytes(manifest)))
+  expect(stream, head, 'manifest')
+  for (const [index, member] of plan.members.entries()) crcs[index + 1] = proveMember(member, stamp, stream)
+  proveDirectory(plan, layout, crcs, stamp, stream)
+  expect(stream, endRecords(crcs.length, layout), 'end record')
+}
+
+function proveMember(member: OrderMember, stamp: Stamp, stream: Stream): number {
+  const header = take(stream, localBytes(member), `local header of member "${member.name}"`)
+  const sums = sumsOf(member)
+  for (let left = member.bytes; left > 0;) {
+    const part = stream.next(left)
+    if (part.length === 0) throw new Differs(`it ends in the data of member "${member.name}"`)
+    stream.took(sums.add(part), part.length)
+    left -= part.length
+  }
+  const difference = sums.difference()
+  if (difference !== null) throw new Differs(`data of member "${member.name}": its ${difference}`)
+  const described = hasDescriptor(member.bytes)
+  if (!localHeader(member, described, stamp, sums.crc32()).equals(header))
+    throw new Differs(`local header of member "${member.name}"`)
+  if (described) expect(stream, descriptor(member.bytes, sums.crc32()), `data descriptor of member "${member.name}"`)
+  return sums.crc32()
+}
+
+function proveDirectory(plan: ObjectPlan, layout: Layout, crcs: Uint32Array, stamp: Stamp, stream: Stream): void {
+  const manifest = { name: manifestName, bytes: Buffer.byteLength(plan.manifest) }
+  let record = Buffer.alloc(1024)
+  for (const [index, crc] of crcs.entries()) {
+    const member = index === 0 ? manifest : plan.members[index - 1]!
+    const offset = layout.offsets[index]!
+    const bytes = centralBytes(member, offset)
+    if (bytes > record.length) record = Buffer.alloc(bytes)
+    writeCentral(record, 0, member, index > 0 && hasDescriptor(member.bytes), offset, stamp, crc)
+    expect(stream, record.subarray(0, bytes), `directory entry of member "${member.name}"`)
+  }
+}
+
+/** The next bytes are exactly these. */
+function expect(stream: Stream, bytes: Buffer, what: string): void {
+  for (let from = 0; from < bytes.length;) {
+    const part = stream.next(bytes.length - from)
+    if (part.length === 0) throw new Differs(`it ends in the ${what}`)
+    if (!part.equals(bytes.subarray(from, from + part.length))) throw new Differs(what)
+    stream.took(adler32(part), part.length)
+    from += part.length
+  }
+}
+
+/** The next bytes, kept. */
+function take(stream: Stream, length: number, what: string): Buffer {
+  const kept = Buffer.allocUnsafe(length)
+  for (let from = 0; from < length;) {
+    const part = stream.next(length - from)
+    if (part.length === 0) throw new Differs(`it ends in the ${what}`)
+    part.copy(kept, from)
+    stream.took(adler32(part), part.length)
+    from += part.length
+  }
+  return kept
+}
+
+/** The bytes of an input, as they come, and the adler32 of those that were taken. */
+interface Stream {
+  readonly adler32: number
+  /** At most `most` of the bytes that follow; none at the end. They stay until the next call. */
+  next(most: number): Buffer
+  /** Takes what `next` gave, whose adler32 is `sum`. */
+  took(sum: number, bytes: number): void
+}
+
+function readAhead(buffer: Buffer, input: Input, beat: Beat): Stream {
+  let from = 0
+  let to = 0
+  let sum = 1
+  return {
+    get adler32() {
+      return sum
+    },
+    next(most) {
+      if (from === to) {
+        from = 0
+        to = input.read(buffer)
+        beat(to)
+      }
+      return buffer.subarray(from, Math.min(to, from + most))
+    },
+    took(own, bytes) {
+      sum = adler32Combine(sum, own, bytes)
+      from += bytes
+    },
+  }
+}

@@ -1,0 +1,24 @@
+import { allocateBlock, blockBytes } from '../io/adler32.ts'
+import type { Format } from './format.ts'
+import { layoutOf } from './zip-layout.ts'
+import { proveZip } from './zip-prove.ts'
+import { headOf, outputBytes, writeZip } from './zip-write.ts'
+
+/**
+ * Stored zips, written forward only (docs/formats.md). HPSS drops its own checksum of a file that was written with a back-seek,
+ * and the usual libraries lose a source that vanishes or is cut short without a word; so this is ours.
+ *
+ * Holds two blocks of memory, from its first use on: make one for a process, not one for an object.
+ */
+export function zipFormat(): Format {
+  let blocks: { readonly output: Buffer; readonly input: Buffer } | null = null
+  const memory = () => (blocks ??= { output: allocateBlock(outputBytes), input: allocateBlock(blockBytes) })
+  return {
+    overhead: (manifestBytes, files) =>
+      layoutOf(manifestBytes, files).bytes - manifestBytes - files.reduce((sum, file) => sum + file.bytes, 0),
+    offsets: (manifestBytes, files) => [...layoutOf(manifestBytes, files).offsets.subarray(1)],
+    head: headOf,
+    pack: (plan, open, output, beat) => writeZip(plan, memory().output, open, output, beat),
+    prove: (plan, input, whole, beat) => proveZip(plan, memory().input, input, whole, beat),
+  }
+}

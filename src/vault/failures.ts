@@ -1,0 +1,44 @@
+import { failure, TapeRseError, type ErrorCode } from '../model/errors.ts'
+
+const codes: Readonly<Record<string, ErrorCode>> = {
+  ENOSPC: 'VAULT_FULL',
+  EDQUOT: 'VAULT_FULL',
+  ENOTCONN: 'VAULT_NOT_MOUNTED',
+  ESTALE: 'VAULT_NOT_MOUNTED',
+  ENODEV: 'VAULT_NOT_MOUNTED',
+  ECONNABORTED: 'VAULT_NOT_MOUNTED',
+  EROFS: 'VAULT_NOT_WRITABLE',
+}
+
+const hints: Partial<Record<ErrorCode, string>> = {
+  VAULT_FULL: 'Make room, or have the quota raised: the work goes on by itself.',
+  VAULT_NOT_MOUNTED: 'Mount it again: the work goes on by itself.',
+  VAULT_NOT_WRITABLE: 'Mount it read-write, and give the agent’s user the right to write: the work goes on by itself.',
+  VAULT_IO: 'It is tried again. If it happens each time, look into the log of the mount.',
+}
+
+export const errnoOf = (error: unknown): string | null =>
+  typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : null
+
+/** Does one call to the mount; an error of it names operation and path, and what to do. */
+export function vaultCall<T>(operation: string, path: string, call: () => T): T {
+  try {
+    return call()
+  } catch (error) {
+    throw vaultFailure(operation, path, error)
+  }
+}
+
+export function vaultFailure(operation: string, path: string, error: unknown): unknown {
+  const errno = errnoOf(error)
+  if (error instanceof TapeRseError || errno === null) return error
+  const code = codes[errno] ?? 'VAULT_IO'
+  return failure(code, `Cannot ${operation} ${path}: ${errno}`, hints[code]!, error)
+}
+
+export const foreignObject = (path: string, what: string): TapeRseError =>
+  failure(
+    'OBJECT_FOREIGN',
+    `Cannot use ${path}: ${what}`,
+    'See whose it is. Move it away, then `tape-rse retry` the dataset.',
+  )

@@ -1,0 +1,337 @@
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  statfsSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { failure } from '../model/errors.ts'
+import type { VaultSettings } from '../model/order.ts'
+import { mountAt, readMounts } from '../io/mounts.ts'
+import { syncDirectory } from '../io/sync-directory.ts'
+import { errnoOf, foreignObject, vaultCall, vaultFailure } from './failures.ts'
+import { readOwner, writeOwner } from './marker.ts'
+import { asideOf, markerName, partOf } from './names.ts'
+import type { ObjectReader, ObjectWriter, Vault } from './vault.ts'
+
+/** Errors by which a mount says that it knows no rename. */
+const cannotRename: readonly string[] = ['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EPERM']
+
+/**
+ * A vault on a POSIX mount of HPSS (docs/hpss.md). Objects are written once, from start to end, and are readable for everybody:
+ * people copy them from the mount by hand.
+ */
+export function hpssfsVault(settings: VaultSettings): Vault {
+  const { root, publish } = settings
+  const at = (location: string) => join(root, location)
+  /** The device of the root when it was checked, and whether the marker on it was read. */
+  let checked: bigint | null = null
+  let owned: bigint | null = null
+
+  function check(known: boolean): { freeBytes: number } {
+    const device = deviceOfRoot(settings)
+    if (owned !== device) {
+      claim(known)
+      owned = device
+    } else if (sizeOf(join(root, markerName)) === null) throw markerMissing(root)
+    vaultCall('write to', root, () => accessSync(root, constants.W_OK | constants.X_OK))
+    checked = device
+    return { freeBytes: freeBytes(root) }
+  }
+
+  function claim(known: boolean): void {
+    let owner = readOwner(root)
+    if (owner === null && known) throw markerMissing(root)
+    if (owner === null) {
+      writeOwner(root, settings.owner)
+      owner = readOwner(root)
+    }
+    if (owner === settings.owner) return
+    throw failure(
+      'VAULT_FOREIGN',
+      `Cannot use ${root}: it belongs to catalog ${owner ?? 'nobody'}, this one is ${settings.owner}`,
+      `Is this the right config? To take it over, see that no agent works with the other catalog, and remove ${join(root, markerName)}.`,
+    )
+  }
+
+  /** The root as it was checked: the same device, or nothing is done. */
+  function sameDevice(): bigint {
+    const device = checked
+    if (device === null || deviceOfRoot(settings) !== device) {
+      check(true)
+      return checked!
+    }
+    return device
+  }
+
+  function create(location: string, attempt: number, bytes: number): ObjectWriter {
+    const device = sameDevice()
+    const path = at(location)
+    vaultCall('make', dirname(path), () => mkdirSync(dirname(path), { recursive: true, mode: 0o755 }))
+    for (let earlier = 1; earlier < attempt; earlier++) remove(partOf(path, earlier))
+    if (sizeOf(path) !== null) throw foreignObject(path, 'something is there already')
+    const free = freeBytes(root)
+    if (free < bytes + settings.minFree) {
+      throw failure(
+        'VAULT_FULL',
+        `Cannot write ${path}: it takes ${bytes} bytes, ${free} are free and ${settings.minFree} must stay so`,
+        'Make room: the work goes on by itself.',
+      )
+    }
+    return openWriter(publish === 'direct' ? path : partOf(path, attempt), device)
+  }
+
+  function publishPart(location: string, attempt: number, bytes: number): void {
+    sameDevice()
+    const path = at(location)
+    const part = publish === 'direct' ? null : fileAt(partOf(path, attempt))
+    if (part !== null) {
+      if (part.bytes !== bytes)
+        throw failure(
+          'VAULT_IO',
+          `Cannot publish ${path}: its part has ${part.bytes} bytes, ${bytes} were proven`,
+          'It is tried again.',
+        )
+      if (sizeOf(path) !== null) throw foreignObject(path, 'something is there already')
+      rename(partOf(path, attempt), path, part.inode)
+    }
+    for (let directory = dirname(path); directory.length >= root.length; directory = dirname(directory)) {
+      vaultCall('sync', directory, () => syncDirectory(directory))
+    }
+    const object = fileAt(path)
+    if (object?.bytes !== bytes || (part !== null && object.inode !== part.inode)) {
+      throw failure(
+        'VAULT_IO',
+        `Cannot publish ${path}: after the rename it is ${object === null ? 'not there' : 'another file'}`,
+        'It is tried again.',
+      )
+    }
+  }
+
+  return {
+    check,
+    create,
+    openPart: (location, attempt) => (
+      sameDevice(),
+      publish === 'direct' ? null : openReader(partOf(at(location), attempt))
+    ),
+    open: (location) => (sameDevice(), openReader(at(location))),
+    publish: publishPart,
+    stat: (location) => (sameDevice(), fileAt(at(location))),
+    setAside(location, attempt) {
+      sameDevice()
+      const path = at(location)
+      const part = partOf(path, attempt)
+      const bad = publish === 'rename' && sizeOf(part) !== null ? part : path
+      const aside = asideOf(path, attempt)
+      try {
+        renameSync(bad, aside)
+        return aside
+      } catch (error) {
+        if (publish !== 'direct' || !cannotRename.includes(errnoOf(error) ?? ''))
+          throw vaultFailure('rename', bad, error)
+        remove(bad)
+        return null
+      }
+    },
+    clean(location, attempts) {
+      sameDevice()
+      let removed = 0
+      for (let attempt = 1; attempt <= attempts; attempt++) {
+        for (const path of [partOf(at(location), attempt), asideOf(at(location), attempt)]) if (remove(path)) removed++
+      }
+      return removed
+    },
+    removeUnproven: (location) => {
+      sameDevice()
+      remove(at(location))
+    },
+  }
+}
+
+function deviceOfRoot({ root, mount }: VaultSettings): bigint {
+  const gone = (what: string) =>
+    failure(
+      'VAULT_NOT_MOUNTED',
+      `Cannot use ${root}: ${what}`,
+      'Mount it: the work goes on by itself. Where it is meant to be an ordinary directory: vault.mustBeMount: false.',
+    )
+  if (mount !== null && mountAt(readMounts(), mount) === null) throw gone(`nothing is mounted at ${mount}`)
+  try {
+    const stat = statSync(root, { bigint: true })
+    if (!stat.isDirectory()) throw gone('it is not a directory')
+    if (mount !== null && statSync(mount, { bigint: true }).dev !== stat.dev)
+      throw gone(`it is not on what is mounted at ${mount}`)
+    return stat.dev
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') throw gone('it does not exist')
+    throw vaultFailure('stat', root, error)
+  }
+}
+
+const markerMissing = (root: string) =>
+  failure(
+    'VAULT_MARKER_MISSING',
+    `Cannot use ${root}: the marker ${markerName} that this catalog wrote there is gone`,
+    'This may be the wrong mount. If it is the right one, restore the marker (docs/operations.md, "A vault changes hands").',
+  )
+
+function freeBytes(root: string): number {
+  const { bavail, bsize } = vaultCall('ask for the free space of', root, () => statfsSync(root))
+  return bavail * bsize
+}
+
+/** What lies at a path, links not followed; null if nothing does. */
+function sizeOf(path: string): number | null {
+  try {
+    return lstatSync(path).size
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return null
+    throw vaultFailure('stat', path, error)
+  }
+}
+
+/** A regular file at a path; null if nothing is there. */
+function fileAt(path: string): { readonly bytes: number; readonly inode: bigint } | null {
+  try {
+    const stat = lstatSync(path, { bigint: true })
+    if (!stat.isFile()) throw foreignObject(path, 'it is not a file')
+    return { bytes: Number(stat.size), inode: stat.ino }
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return null
+    throw vaultFailure('stat', path, error)
+  }
+}
+
+/** Removes a file; false if it was not there. */
+function remove(path: string): boolean {
+  try {
+    unlinkSync(path)
+    return true
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return false
+    throw vaultFailure('remove', path, error)
+  }
+}
+
+/** HPSS clients have seen renames that happened and yet answered with an error: the inode tells. */
+function rename(from: string, to: string, inode: bigint): void {
+  try {
+    renameSync(from, to)
+  } catch (error) {
+    if (fileAt(to)?.inode !== inode || sizeOf(from) !== null) throw vaultFailure('rename', from, error)
+  }
+}
+
+function openWriter(path: string, device: bigint): ObjectWriter {
+  const fd = vaultCall('create', path, () =>
+    openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o644),
+  )
+  let open = true
+  let written = 0
+  const { dev, ino } = fstatSync(fd, { bigint: true })
+  const close = () => {
+    open = false
+    closeSync(fd)
+  }
+  if (dev !== device) {
+    close()
+    unlinkSync(path)
+    throw failure(
+      'VAULT_NOT_MOUNTED',
+      `Cannot write ${path}: it is on another file system than the one that was checked`,
+      'Mount the vault again: the work goes on by itself.',
+    )
+  }
+  return {
+    write(bytes) {
+      for (let from = 0; from < bytes.length;) {
+        const more = vaultCall('write', path, () => writeSync(fd, bytes, from, bytes.length - from))
+        if (more === 0)
+          throw failure('VAULT_IO', `Cannot write ${path}: the mount takes no more bytes`, 'It is tried again.')
+        from += more
+        written += more
+      }
+    },
+    finish() {
+      vaultCall('sync', path, () => fsyncSync(fd))
+      vaultCall('close', path, close)
+      const file = fileAt(path)
+      if (file?.bytes !== written || file.inode !== ino) {
+        throw failure(
+          'VAULT_IO',
+          `Cannot finish ${path}: it has ${file?.bytes ?? 'no'} bytes, ${written} were written`,
+          'It is tried again.',
+        )
+      }
+    },
+    abandon() {
+      try {
+        if (open) close()
+      } catch {
+        // What it would tell is of no use: the file is removed.
+      }
+      try {
+        unlinkSync(path)
+      } catch {
+        // The next attempt removes it before it begins, and says so if it cannot.
+      }
+    },
+  }
+}
+
+function openReader(path: string): ObjectReader | null {
+  const bytes = fileAt(path)?.bytes
+  if (bytes === undefined) return null
+  let [fd, direct] = openDirect(path)
+  let position = 0
+  const read = (buffer: Uint8Array): number => {
+    const got = readSync(fd, buffer, 0, buffer.length, position)
+    position += got
+    return got
+  }
+  return {
+    bytes,
+    get direct() {
+      return direct
+    },
+    read(buffer) {
+      if (direct) {
+        try {
+          return read(buffer)
+        } catch (error) {
+          // Direct reads want aligned memory, lengths and positions; what cannot be had that way is read through the cache.
+          if (errnoOf(error) !== 'EINVAL') throw vaultFailure('read', path, error)
+          vaultCall('close', path, () => closeSync(fd))
+          fd = vaultCall('open', path, () => openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW))
+          direct = false
+        }
+      }
+      return vaultCall('read', path, () => read(buffer))
+    },
+    close: () => vaultCall('close', path, () => closeSync(fd)),
+  }
+}
+
+function openDirect(path: string): [number, boolean] {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW
+  try {
+    return [openSync(path, flags | constants.O_DIRECT), true]
+  } catch (error) {
+    if (errnoOf(error) !== 'EINVAL') throw vaultFailure('open', path, error)
+    return [vaultCall('open', path, () => openSync(path, flags)), false]
+  }
+}

@@ -1,0 +1,13 @@
+import { basename, dirname, join } from 'node:path'
+
+/** The one file that the vault keeps beside the objects. */
+export const markerName = '.tape-rse.json'
+
+/** Where the part of an attempt is written: beside the object, because a rename cannot cross file systems. */
+export const partOf = (path: string, attempt: number): string => hidden(path, attempt, 'part')
+
+/** Where an object that must not be trusted is kept until a good one is there. */
+export const asideOf = (path: string, attempt: number): string => hidden(path, attempt, 'mismatch')
+
+const hidden = (path: string, attempt: number, kind: string) =>
+  join(dirname(path), `.${basename(path)}.${attempt}.${kind}`)
