@@ -1,0 +1,62 @@
+import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { agoText, bytesText, durationText, jsonText, plural, table, width } from './format.ts'
+
+describe('table()', () => {
+  test('draws what tabulate calls psql', () => {
+    const columns = [{ title: 'DATASET' }, { title: 'FILES', align: 'right' as const }]
+    expect(
+      `\n${table(columns, [
+        ['raw:a', '5'],
+        ['raw:long name', '1200'],
+      ])}`,
+    ).toBe(`
++---------------+-------+
+| DATASET       | FILES |
+|---------------+-------|
+| raw:a         |     5 |
+| raw:long name |  1200 |
++---------------+-------+`)
+  })
+
+  test('makes every line equally wide, whatever is in it', () => {
+    const cell = fc.stringMatching(/^[a-z 望遠鏡é\u{1F52D}]{0,12}$/u)
+    fc.assert(
+      fc.property(fc.array(fc.tuple(cell, cell), { maxLength: 8 }), (rows) => {
+        const widths = table([{ title: 'A' }, { title: 'B', align: 'right' }], rows)
+          .split('\n')
+          .map(width)
+        expect(new Set(widths).size).toBe(1)
+      }),
+    )
+  })
+})
+
+test('bytesText() has three digits and the unit that fits', () => {
+  const texts = [0, 999, 1000, 1_680_000_000, 12_340_000, 999_499, 999_500, 100e9, 2 ** 53].map(bytesText)
+  expect(texts).toEqual(['0 B', '999 B', '1.00 kB', '1.68 GB', '12.3 MB', '999 kB', '1.00 MB', '100 GB', '9.01 PB'])
+})
+
+test('durationText() and agoText() use the largest unit', () => {
+  expect([0, 59_000, 60_000, 3_599_000, 3_600_000, 172_800_000].map(durationText)).toEqual([
+    '0 s',
+    '59 s',
+    '1 min',
+    '59 min',
+    '1 h',
+    '2 days',
+  ])
+  expect(agoText(new Date(0), new Date(120_000))).toBe('2 min ago')
+  expect(agoText(new Date(5), new Date(0))).toBe('just now')
+})
+
+test('plural() counts', () => {
+  expect([plural(0, 'file'), plural(1, 'file'), plural(2, 'file')]).toEqual(['0 files', '1 file', '2 files'])
+})
+
+test('jsonText() writes times as RFC 3339', () => {
+  expect(JSON.parse(jsonText({ at: new Date(0), map: new Map([['a', 1]]) }))).toEqual({
+    at: '1970-01-01T00:00:00.000Z',
+    map: { a: 1 },
+  })
+})
