@@ -128,7 +128,7 @@ export function bundleMethods(db: Db) {
     unwritten: (claim: Claim, mismatch: boolean): Promise<number> =>
       db.transaction().execute(async (trx) => {
         const mismatches = claim.mismatches + (mismatch ? 1 : 0)
-        await leave(trx, claim, 'written', { ...unwrittenBundle, mismatches, claim: null })
+        await leave(trx, claim, 'written', { ...unwrittenBundle, mismatches })
         return mismatches
       }),
 

@@ -220,7 +220,10 @@ export interface Catalog extends CatalogReader {
   release(claim: Claim): Promise<void>
   written(claim: Claim, adler32: string, packer: number, at: Date): Promise<void>
   confirmed(claim: Claim, proof: Proof, at: Date): Promise<void>
-  /** A written object is gone, or does not match: it is to be written again. Returns how often it has not matched. */
+  /**
+   * A written object is gone, or does not match: it is to be written again, once the claim is released. Returns how often it has
+   * not matched.
+   */
   unwritten(claim: Claim, mismatch: boolean): Promise<number>
   /** Bundles of ended targets that may have left parts in the vault, and have no worker. */
   debris(pipeline: string, limit: number): Promise<readonly Debris[]>

@@ -213,7 +213,10 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
       test('goes back to be written when its object is lost or does not match', async () => {
         await assigned('a')
         await catalog.written((await catalog.claim('p', 'assigned', due(4)))!, 'aaaaaaaa', 1, at(4))
-        expect(await catalog.unwritten((await catalog.claim('p', 'written', due(5)))!, true)).toBe(1)
+        const bad = (await catalog.claim('p', 'written', due(5)))!
+        expect(await catalog.unwritten(bad, true)).toBe(1)
+        expect(await catalog.claim('p', 'assigned', due(6))).toBeNull()
+        await catalog.release(bad)
         const again = (await catalog.claim('p', 'assigned', due(6)))!
         expect(again).toMatchObject({ attempt: 2, mismatches: 1, adler32: null })
         await catalog.written(again, 'aaaaaaaa', 1, at(6))

@@ -40,6 +40,7 @@ async function confirm(p: Pipeline, claim: Claim, signal: AbortSignal): Promise<
     }
     case 'lost':
       await p.catalog.unwritten(claim, false) // commit
+      await p.catalog.release(claim)
       p.log.warn(`${name} is gone from the vault before it was confirmed; it is packed again: ${location}`)
       return
     case 'mismatch': {
@@ -48,6 +49,7 @@ async function confirm(p: Pipeline, claim: Claim, signal: AbortSignal): Promise<
         answer.setAside === null ? 'removed, because the mount cannot rename' : `set aside as ${answer.setAside}`
       const message = `Cannot confirm ${location}: ${answer.difference}; the object was ${kept}`
       if (mismatches % mismatchesBeforeHold !== 0) {
+        await p.catalog.release(claim)
         p.log.error(`${message}; it is packed again from the source, which is untouched`)
         return
       }

@@ -43,12 +43,17 @@ export async function recordSetBack(
   })
 }
 
-/** Works on a claim; gives it back and sets its target back if that fails. */
+/**
+ * Works on a claim. If that fails, its target is set back before the claim is given back: in between, nobody else shall take it.
+ */
 export async function withClaim(p: Pipeline, claim: Claim, work: () => Promise<void>): Promise<void> {
   try {
     await work()
   } catch (error) {
-    await p.catalog.release(claim)
-    await setBack(p, claim.target, claim.id, error)
+    try {
+      await setBack(p, claim.target, claim.id, error)
+    } finally {
+      await p.catalog.release(claim)
+    }
   }
 }

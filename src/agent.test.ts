@@ -1,0 +1,335 @@
+import { describe, expect, test } from '@jest/globals'
+import { runOnce } from './agent.ts'
+import { didKey } from './model/did.ts'
+import { Killed, memoryWorld, type MemoryWorld } from './testing/memory-world.ts'
+
+const never = new AbortController().signal
+const run = async (world: MemoryWorld, killAt = Infinity): Promise<void> => {
+  const pipeline = await world.start(killAt)
+  try {
+    await runOnce([pipeline], 2, never)
+  } catch (error) {
+    if (!(error instanceof Killed)) throw error
+  }
+  world.time = new Date(world.time.getTime() + 1000)
+}
+const dataset = (world: MemoryWorld, name: string) => world.datasets.get(didKey({ scope: 'raw', name }))!
+const rowsOf = async (world: MemoryWorld, name: string) =>
+  (await world.catalog.find({ scope: 'raw', name })).map(({ row }) => row)
+const published = (world: MemoryWorld) => [...world.store.files.keys()].sort()
+const objectOf = (name: string, generation = 1) => `raw/${name}/${name}.g${generation}.1-1.zip`
+
+/** Everything that an archive promises, as seen from outside the agent. */
+async function expectArchived(world: MemoryWorld, names: readonly string[]): Promise<void> {
+  expect(published(world)).toEqual(names.map((name) => objectOf(name)).sort())
+  for (const name of names) {
+    expect(dataset(world, name).tag).toBe('done')
+    const object = world.store.files.get(objectOf(name))!
+    for (const content of dataset(world, name).files.values()) expect(object.includes(content)).toBe(true)
+    expect(await rowsOf(world, name)).toMatchObject([{ state: 'acknowledged', generation: 1, failures: 0 }])
+  }
+}
+
+describe('runOnce()', () => {
+  test('archives what is tagged and closed, and leaves alone what is not', async () => {
+    const world = await memoryWorld(['a', 'b', 'open', 'other'])
+    dataset(world, 'open').open = true
+    dataset(world, 'other').tag = null
+    await run(world)
+    expect([dataset(world, 'open').tag, dataset(world, 'other').tag]).toEqual(['need', null])
+    expect(await rowsOf(world, 'open')).toMatchObject([{ state: 'requested', waiting: 'open' }])
+    expect(await rowsOf(world, 'other')).toEqual([])
+    world.datasets.delete(didKey(dataset(world, 'open').did))
+    await expectArchived(world, ['a', 'b'])
+  })
+
+  test('does nothing a second time', async () => {
+    const world = await memoryWorld(['a'])
+    await run(world)
+    const before = world.store.files.get(objectOf('a'))
+    const touched: string[] = []
+    world.onTouch = (what) => touched.push(what)
+    await run(world)
+    expect(world.store.files.get(objectOf('a'))).toBe(before)
+    expect(touched.filter((what) => /telling|create|rename|written/u.test(what))).toEqual([])
+  })
+
+  test('loses nothing and repeats harmlessly, wherever it is killed', async () => {
+    const names = ['a', 'b']
+    let killAt = 1
+    for (; ; killAt++) {
+      const world = await memoryWorld(names)
+      await run(world, killAt)
+      const killed = world.killed()
+      for (const name of names) {
+        // Law 1, at the moment of the kill: done is true.
+        if (dataset(world, name).tag === 'done') expect(published(world)).toContain(objectOf(name))
+      }
+      await run(world)
+      await expectArchived(world, names)
+      await world.catalog.close()
+      if (!killed) break
+    }
+    expect(killAt).toBeGreaterThan(60)
+  })
+
+  test('loses nothing when it is killed again and again', async () => {
+    for (const step of [7, 13, 29]) {
+      const world = await memoryWorld(['a', 'b', 'c'])
+      for (let kill = 0; kill < 40; kill++) await run(world, step + kill)
+      await run(world)
+      await expectArchived(world, ['a', 'b', 'c'])
+    }
+  })
+
+  test('publishes an object once: one that a crash left uncommitted is proven again, not packed again', async () => {
+    const world = await memoryWorld(['a'])
+    let armed = true
+    world.onTouch = (what) => {
+      if (armed && what === 'before confirmed') {
+        armed = false
+        throw new Killed(what)
+      }
+    }
+    await run(world)
+    const object = world.store.files.get(objectOf('a'))!
+    await run(world)
+    expect(world.store.files.get(objectOf('a'))).toBe(object)
+    await expectArchived(world, ['a'])
+  })
+
+  test('packs an object again that does not match, once, and keeps the bad one until then', async () => {
+    const world = await memoryWorld(['a'])
+    let flips = 1
+    const kept: boolean[] = []
+    world.onTouch = (what) => {
+      const part = [...world.store.files.keys()].find((key) => key.endsWith('.part'))
+      if (what === 'after written' && flips-- > 0) world.store.files.get(part!)![100]! ^= 1
+      if (what.startsWith('create') && what.includes('.2.part'))
+        kept.push([...world.store.files.keys()].some((key) => key.includes('mismatch')))
+    }
+    await run(world)
+    expect(kept).toEqual([true])
+    await expectArchived(world, ['a'])
+    expect(world.log.filter((line) => line.startsWith('error'))).toEqual([
+      expect.stringMatching(/Cannot confirm .*(member|manifest).*packed again/u),
+    ])
+  })
+
+  test('holds a dataset whose object does not match a second time, until a person says retry', async () => {
+    const world = await memoryWorld(['a'])
+    let bad = true
+    world.onTouch = (what) => {
+      const part = [...world.store.files.keys()].find((key) => key.endsWith('.part'))
+      if (bad && what === 'after written') world.store.files.get(part!)![100]! ^= 1
+    }
+    await run(world)
+    await run(world)
+    expect(await rowsOf(world, 'a')).toMatchObject([
+      { state: 'frozen', held: true, notBefore: null, problems: [{ code: 'OBJECT_MISMATCH' }] },
+    ])
+    expect(dataset(world, 'a').tag).toBe('need')
+    expect(published(world)).toEqual(['raw/a/.a.g1.1-1.zip.1.mismatch', 'raw/a/.a.g1.1-1.zip.2.mismatch'])
+    bad = false
+    await world.catalog.retry({ scope: 'raw', name: 'a' })
+    await run(world)
+    await expectArchived(world, ['a'])
+  })
+
+  test.each(['after written', 'after confirmed', 'before telling done'])(
+    'never says done of a dataset that was reopened (%s)',
+    async (moment) => {
+      const world = await memoryWorld(['a'])
+      world.onTouch = (what) => {
+        if (what === moment) dataset(world, 'a').open = true
+      }
+      await run(world)
+      world.onTouch = () => undefined
+      await run(world)
+      expect(dataset(world, 'a').tag).toBe('need')
+      expect(await rowsOf(world, 'a')).toMatchObject([
+        { generation: 2, waiting: 'open' },
+        { generation: 1, state: 'superseded' },
+      ])
+      dataset(world, 'a').open = false
+      dataset(world, 'a').closedAt = new Date(1000)
+      dataset(world, 'a').files.set('a/new', Buffer.from('a new file'))
+      await run(world)
+      expect(dataset(world, 'a').tag).toBe('done')
+      expect(world.store.files.get(objectOf('a', 2))!.includes('a new file')).toBe(true)
+      expect(published(world).filter((path) => path.includes('.part'))).toEqual([])
+    },
+  )
+
+  test('takes done back from a dataset that changed while it was told', async () => {
+    const world = await memoryWorld(['a'])
+    world.onTouch = (what) => {
+      if (what === 'after telling done') dataset(world, 'a').files.delete('a/0.fits')
+    }
+    await run(world)
+    expect(world.log).toContainEqual(expect.stringMatching(/^error raw:a said done, but it changed/u))
+    // The same run archives what it is now.
+    expect(dataset(world, 'a').tag).toBe('done')
+    expect(await rowsOf(world, 'a')).toMatchObject([
+      { generation: 2, state: 'acknowledged', length: 1 },
+      { state: 'superseded' },
+    ])
+  })
+
+  test('leaves a dataset alone whose tag was withdrawn, and goes on where it stopped when it is back', async () => {
+    const world = await memoryWorld(['a'])
+    world.onTouch = (what) => {
+      if (what === 'after confirmed') dataset(world, 'a').tag = 'cancelled'
+    }
+    await run(world)
+    expect(dataset(world, 'a').tag).toBe('cancelled')
+    expect(await rowsOf(world, 'a')).toMatchObject([{ state: 'withdrawn', endedWhy: expect.stringContaining('tag') }])
+    const object = world.store.files.get(objectOf('a'))!
+    world.onTouch = () => undefined
+    dataset(world, 'a').tag = 'need'
+    await run(world)
+    expect(world.store.files.get(objectOf('a'))).toBe(object)
+    await expectArchived(world, ['a'])
+  })
+
+  test('writes the tag again that another client’s write undid', async () => {
+    const world = await memoryWorld(['a'])
+    let undo = 2
+    world.onTouch = (what) => {
+      if (what === 'after telling done' && undo-- > 0) dataset(world, 'a').tag = 'need'
+    }
+    await run(world)
+    await expectArchived(world, ['a'])
+  })
+
+  test('gives up for a while on a tag that is undone each time', async () => {
+    const world = await memoryWorld(['a'])
+    world.onTouch = (what) => {
+      if (what === 'after telling done') dataset(world, 'a').tag = 'need'
+    }
+    await run(world)
+    expect(await rowsOf(world, 'a')).toMatchObject([
+      { state: 'frozen', held: false, failures: 1, problems: [{ code: 'ACKNOWLEDGE_LOST' }] },
+    ])
+  })
+
+  describe('when an archived dataset is tagged need again', () => {
+    const again = async (change: (world: MemoryWorld) => void) => {
+      const world = await memoryWorld(['a'])
+      await run(world)
+      dataset(world, 'a').tag = 'need'
+      change(world)
+      await run(world)
+      return world
+    }
+
+    test('and nothing changed: it says done again, without packing', async () => {
+      const created: string[] = []
+      const world = await again((w) => (w.onTouch = (what) => void (what.startsWith('create') && created.push(what))))
+      expect(created).toEqual([])
+      await expectArchived(world, ['a'])
+    })
+
+    test('and its object was deleted: it is archived anew, as the next generation', async () => {
+      const world = await again((w) => w.store.files.clear())
+      expect(dataset(world, 'a').tag).toBe('done')
+      expect(published(world)).toEqual([objectOf('a', 2)])
+      expect(await rowsOf(world, 'a')).toMatchObject([
+        { generation: 2, state: 'acknowledged' },
+        { generation: 1, state: 'acknowledged' },
+      ])
+    })
+
+    test('and its object was cut short: it is archived anew, and the bad one stays', async () => {
+      const world = await again((w) => w.store.files.set(objectOf('a'), w.store.files.get(objectOf('a'))!.subarray(1)))
+      expect(published(world)).toEqual([objectOf('a'), objectOf('a', 2)])
+    })
+
+    test('and it changed: it is held while its old object is there, and archived when that is deleted', async () => {
+      const change = (w: MemoryWorld) => {
+        dataset(w, 'a').files.set('a/new', Buffer.from('new'))
+        dataset(w, 'a').closedAt = new Date(5000)
+      }
+      const world = await again(change)
+      expect(dataset(world, 'a').tag).toBe('need')
+      expect(published(world)).toEqual([objectOf('a')])
+      expect(await rowsOf(world, 'a')).toMatchObject([
+        { state: 'requested', held: true, problems: [{ code: 'REOPENED' }] },
+        { state: 'acknowledged' },
+      ])
+      world.store.files.clear()
+      await run(world)
+      expect(dataset(world, 'a').tag).toBe('done')
+      expect(published(world)).toEqual([objectOf('a', 2)])
+    })
+  })
+
+  test('archives again what was confirmed and is gone before it was told', async () => {
+    const world = await memoryWorld(['a'])
+    let armed = true
+    world.onTouch = (what) => {
+      if (armed && what === 'after confirmed') {
+        armed = false
+        world.store.files.clear()
+      }
+    }
+    await run(world)
+    await expectArchived(world, ['a'])
+  })
+
+  test('never touches a foreign object at an object’s place', async () => {
+    const world = await memoryWorld(['a', 'b'])
+    world.store.files.set(objectOf('a'), Buffer.from('somebody else’s'))
+    await run(world)
+    expect(world.store.files.get(objectOf('a'))!.toString()).toBe('somebody else’s')
+    expect(dataset(world, 'a').tag).toBe('need')
+    expect(dataset(world, 'b').tag).toBe('done')
+    expect(await rowsOf(world, 'a')).toMatchObject([{ held: true, problems: [{ code: 'OBJECT_FOREIGN' }] }])
+  })
+
+  test('holds an empty dataset, without harm to others', async () => {
+    const world = await memoryWorld(['a', 'b'])
+    dataset(world, 'a').files.clear()
+    await run(world)
+    expect(await rowsOf(world, 'a')).toMatchObject([{ held: true, problems: [{ code: 'DATASET_EMPTY' }] }])
+    expect(dataset(world, 'b').tag).toBe('done')
+  })
+
+  test('pauses a pipeline whose vault belongs to another catalog, and writes nothing', async () => {
+    const world = await memoryWorld(['a'])
+    world.store.owner = 'another-catalog'
+    await run(world)
+    expect(published(world)).toEqual([])
+    expect((await world.catalog.summary()).pipelines).toMatchObject([{ pause: { problem: { code: 'VAULT_FOREIGN' } } }])
+    world.store.owner = null
+    await run(world)
+    await expectArchived(world, ['a'])
+  })
+
+  test('removes the parts of a dataset that was withdrawn while it was written', async () => {
+    const world = await memoryWorld(['a'])
+    let armed = true
+    world.onTouch = (what) => {
+      if (armed && what === 'after written') {
+        armed = false
+        throw new Killed(what)
+      }
+    }
+    await run(world)
+    expect(published(world)).toEqual([expect.stringContaining('.part')])
+    dataset(world, 'a').tag = null
+    await run(world)
+    expect(published(world)).toEqual([])
+    expect(await rowsOf(world, 'a')).toMatchObject([{ state: 'withdrawn' }])
+  })
+
+  test('splits a large dataset, and finishes it when all of its objects are confirmed', async () => {
+    const world = await memoryWorld(['a'], 40)
+    const pipeline = { ...(await world.start()), limits: { targetSize: 4000, maxSize: 5000 } }
+    await runOnce([pipeline], 2, never)
+    const objects = published(world)
+    expect(objects.length).toBeGreaterThan(2)
+    expect(objects.every((path) => world.store.files.get(path)!.length <= 5000)).toBe(true)
+    expect(dataset(world, 'a').tag).toBe('done')
+  })
+})

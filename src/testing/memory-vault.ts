@@ -1,0 +1,124 @@
+import { Buffer } from 'node:buffer'
+import { failure } from '../model/errors.ts'
+import { asideOf, partOf } from '../vault/names.ts'
+import type { ObjectReader, ObjectWriter, Vault } from '../vault/vault.ts'
+
+/** A store that outlives the vaults that are opened on it, as a mount outlives processes. */
+export interface MemoryStore {
+  owner: string | null
+  readonly files: Map<string, Buffer>
+}
+
+export const memoryStore = (): MemoryStore => ({ owner: null, files: new Map() })
+
+/**
+ * A vault in memory, for tests of steps. `touch(operation)` is called before each operation that changes the store, and may
+ * throw: as a process that is killed there, for whom nothing happens any more.
+ */
+export function memoryVault(
+  store: MemoryStore,
+  owner: string,
+  touch: (operation: string) => void = () => undefined,
+): Vault {
+  const { files } = store
+  const io = (what: string) => failure('VAULT_IO', `Cannot ${what}`, 'It is tried again.')
+  const foreign = (location: string) =>
+    failure('OBJECT_FOREIGN', `Cannot use ${location}: something is there already`, 'Move it away.')
+  const remove = (path: string): boolean => {
+    if (!files.has(path)) return false
+    touch(`remove ${path}`)
+    return files.delete(path)
+  }
+  const rename = (from: string, to: string) => {
+    touch(`rename ${from}`)
+    files.set(to, files.get(from)!)
+    files.delete(from)
+  }
+
+  return {
+    check(known) {
+      if (store.owner === null) {
+        if (known) throw failure('VAULT_MARKER_MISSING', 'Cannot use the store: its marker is gone', 'Restore it.')
+        touch('claim')
+        store.owner = owner
+      }
+      if (store.owner !== owner)
+        throw failure('VAULT_FOREIGN', `Cannot use the store: it belongs to ${store.owner}`, 'Take it over.')
+      return { freeBytes: 1e12 }
+    },
+
+    create(location, attempt): ObjectWriter {
+      for (let earlier = 1; earlier < attempt; earlier++) remove(partOf(location, earlier))
+      if (files.has(location)) throw foreign(location)
+      const part = partOf(location, attempt)
+      if (files.has(part)) throw io(`create ${part}: it is there`)
+      touch(`create ${part}`)
+      files.set(part, Buffer.alloc(0))
+      return {
+        write(bytes) {
+          touch(`write ${part}`)
+          files.set(part, Buffer.concat([files.get(part)!, bytes]))
+        },
+        finish: () => touch(`sync ${part}`),
+        abandon() {
+          try {
+            remove(part)
+          } catch {
+            // A process that was killed abandons nothing.
+          }
+        },
+      }
+    },
+
+    openPart: (location, attempt) => reader(files.get(partOf(location, attempt))),
+    open: (location) => reader(files.get(location)),
+
+    publish(location, attempt, bytes) {
+      const part = partOf(location, attempt)
+      const content = files.get(part)
+      if (content !== undefined) {
+        if (content.length !== bytes) throw io(`publish ${location}: its part has another size`)
+        if (files.has(location)) throw foreign(location)
+        rename(part, location)
+      }
+      touch(`sync the directory of ${location}`)
+      if (files.get(location)?.length !== bytes) throw io(`publish ${location}: it is not there`)
+    },
+
+    stat(location) {
+      const content = files.get(location)
+      return content === undefined ? null : { bytes: content.length }
+    },
+
+    setAside(location, attempt) {
+      const part = partOf(location, attempt)
+      rename(files.has(part) ? part : location, asideOf(location, attempt))
+      return asideOf(location, attempt)
+    },
+
+    clean(location, attempts) {
+      let removed = 0
+      for (let attempt = 1; attempt <= attempts; attempt++) {
+        for (const path of [partOf(location, attempt), asideOf(location, attempt)]) if (remove(path)) removed++
+      }
+      return removed
+    },
+
+    removeUnproven: (location) => void remove(location),
+  }
+}
+
+function reader(content: Buffer | undefined): ObjectReader | null {
+  if (content === undefined) return null
+  let at = 0
+  return {
+    bytes: content.length,
+    direct: false,
+    read(buffer) {
+      const got = content.copy(buffer, 0, at)
+      at += got
+      return got
+    },
+    close: () => undefined,
+  }
+}
