@@ -25,7 +25,7 @@ async function expectArchived(world: MemoryWorld, names: readonly string[]): Pro
   for (const name of names) {
     expect(dataset(world, name).tag).toBe('done')
     const object = world.store.files.get(objectOf(name))!
-    for (const content of dataset(world, name).files.values()) expect(object.includes(content)).toBe(true)
+    for (const content of dataset(world, name).files.values()) expect(object.includes(Buffer.from(content))).toBe(true)
     expect(await rowsOf(world, name)).toMatchObject([{ state: 'acknowledged', generation: 1, failures: 0 }])
   }
 }

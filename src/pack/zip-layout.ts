@@ -18,9 +18,10 @@ export interface Member {
   readonly bytes: number
 }
 
-const timeBytes = 9
-const sizesBytes = 20
-const sizesAndOffsetBytes = 28
+/** Extra fields: the time of a member; the ZIP64 sizes of a local header; the ZIP64 sizes and offset of a directory entry. */
+export const timeBytes = 9
+export const sizesBytes = 20
+export const sizesAndOffsetBytes = 28
 
 /** The manifest is known before it is written, whatever its size. */
 export const hasDescriptor = (bytes: number): boolean => bytes > smallBytes

@@ -5,9 +5,9 @@ import type { ObjectPlan, OrderMember } from '../model/order.ts'
 import { manifestName } from '../model/manifest.ts'
 import type { Beat, Difference, Input } from './format.ts'
 import { sumsOf } from './sums.ts'
-import { centralBytes, hasDescriptor, layoutOf, localBytes, type Layout } from './zip-layout.ts'
-import { descriptor, endRecords, localHeader, stampOf, writeCentral, type Stamp } from './zip-records.ts'
-import { headOf } from './zip-write.ts'
+import { hasDescriptor, layoutOf, localBytes, type Layout } from './zip-layout.ts'
+import { descriptor, endRecords, stampOf, writeCentral, writeLocal, type Stamp } from './zip-records.ts'
+import { headOf, maxHeaderBytes } from './zip-write.ts'
 
 /**
  * Reads a zip from start to end and compares every byte of it with the plan. Nothing of the zip is believed: its structure has to
@@ -37,6 +37,10 @@ export function proveZip(
 
 class Differs extends Error {}
 
+/** One header as it is, and as it has to be. Made once, because millions of members may come by. */
+const found = Buffer.alloc(maxHeaderBytes)
+const planned = Buffer.alloc(maxHeaderBytes)
+
 function proveMembers(plan: ObjectPlan, stream: Stream): void {
   const stamp = stampOf(plan.time)
   const crcs = new Uint32Array(plan.members.length + 1)
@@ -51,7 +55,7 @@ function proveMembers(plan: ObjectPlan, stream: Stream): void {
 }
 
 function proveMember(member: OrderMember, stamp: Stamp, stream: Stream): number {
-  const header = take(stream, localBytes(member), `local header of member "${member.name}"`)
+  const header = take(stream, found, localBytes(member), `local header of member "${member.name}"`)
   const sums = sumsOf(member)
   for (let left = member.bytes; left > 0;) {
     const part = stream.next(left)
@@ -62,22 +66,19 @@ function proveMember(member: OrderMember, stamp: Stamp, stream: Stream): number 
   const difference = sums.difference()
   if (difference !== null) throw new Differs(`data of member "${member.name}": its ${difference}`)
   const described = hasDescriptor(member.bytes)
-  if (!localHeader(member, described, stamp, sums.crc32()).equals(header))
-    throw new Differs(`local header of member "${member.name}"`)
+  const bytes = writeLocal(planned, member, described, stamp, sums.crc32())
+  if (!planned.subarray(0, bytes).equals(header)) throw new Differs(`local header of member "${member.name}"`)
   if (described) expect(stream, descriptor(member.bytes, sums.crc32()), `data descriptor of member "${member.name}"`)
   return sums.crc32()
 }
 
 function proveDirectory(plan: ObjectPlan, layout: Layout, crcs: Uint32Array, stamp: Stamp, stream: Stream): void {
   const manifest = { name: manifestName, bytes: Buffer.byteLength(plan.manifest) }
-  let record = Buffer.alloc(1024)
   for (const [index, crc] of crcs.entries()) {
     const member = index === 0 ? manifest : plan.members[index - 1]!
     const offset = layout.offsets[index]!
-    const bytes = centralBytes(member, offset)
-    if (bytes > record.length) record = Buffer.alloc(bytes)
-    writeCentral(record, 0, member, index > 0 && hasDescriptor(member.bytes), offset, stamp, crc)
-    expect(stream, record.subarray(0, bytes), `directory entry of member "${member.name}"`)
+    const bytes = writeCentral(planned, 0, member, index > 0 && hasDescriptor(member.bytes), offset, stamp, crc)
+    expect(stream, planned.subarray(0, bytes), `directory entry of member "${member.name}"`)
   }
 }
 
@@ -92,9 +93,9 @@ function expect(stream: Stream, bytes: Buffer, what: string): void {
   }
 }
 
-/** The next bytes, kept. */
-function take(stream: Stream, length: number, what: string): Buffer {
-  const kept = Buffer.allocUnsafe(length)
+/** The next bytes, kept in `into`. */
+function take(stream: Stream, into: Buffer, length: number, what: string): Buffer {
+  const kept = into.subarray(0, length)
   for (let from = 0; from < length;) {
     const part = stream.next(length - from)
     if (part.length === 0) throw new Differs(`it ends in the ${what}`)

@@ -1,5 +1,14 @@
 import { Buffer } from 'node:buffer'
-import { hasZip64End, localBytes, zip64Count, zip64From, type Layout, type Member } from './zip-layout.ts'
+import {
+  hasZip64End,
+  sizesAndOffsetBytes,
+  sizesBytes,
+  timeBytes,
+  zip64Count,
+  zip64From,
+  type Layout,
+  type Member,
+} from './zip-layout.ts'
 
 /** The records of a zip, to the byte: PKWARE's APPNOTE 6.3.10, sections 4.3 and 4.5; docs/formats.md has them as tables. */
 
@@ -29,37 +38,40 @@ export function stampOf(seconds: number): Stamp {
 }
 
 const version = (zip64: boolean) => (zip64 ? 45 : 20)
-const flagsOf = (name: Buffer, descriptor: boolean) =>
-  (descriptor ? descriptorFollows : 0) | (name.some((byte) => byte > 0x7f) ? utf8 : 0)
+/** A name that takes more bytes than it has characters is not ASCII. */
+const flagsOf = (name: string, nameBytes: number, descriptor: boolean) =>
+  (descriptor ? descriptorFollows : 0) | (nameBytes > name.length ? utf8 : 0)
+const stored = 0
 
-/** Local file header (4.3.7). A member with a descriptor has neither CRC nor sizes here, as 4.4.4 asks. */
-export function localHeader(member: Member, descriptor: boolean, stamp: Stamp, crc32: number): Buffer {
-  const name = Buffer.from(member.name)
+/**
+ * Local file header (4.3.7), written into `into` from its start; returns its length. A member with a descriptor has neither CRC
+ * nor sizes here, as 4.4.4 asks.
+ */
+export function writeLocal(into: Buffer, member: Member, descriptor: boolean, stamp: Stamp, crc32: number): number {
   const large = member.bytes >= zip64From
   const bytes = descriptor ? 0 : member.bytes
-  const header = Buffer.alloc(localBytes(member))
-  header.writeUInt32LE(0x04034b50, 0)
-  header.writeUInt16LE(version(large), 4)
-  header.writeUInt16LE(flagsOf(name, descriptor), 6)
-  // 8: method 0, stored
-  header.writeUInt16LE(stamp.time, 10)
-  header.writeUInt16LE(stamp.date, 12)
-  header.writeUInt32LE(descriptor ? 0 : crc32, 14)
-  header.writeUInt32LE(large ? zip64From : bytes, 18)
-  header.writeUInt32LE(large ? zip64From : bytes, 22)
-  header.writeUInt16LE(name.length, 26)
-  header.writeUInt16LE(header.length - 30 - name.length, 28)
-  name.copy(header, 30)
-  let at = 30 + name.length
+  const nameBytes = into.write(member.name, 30)
+  into.writeUInt32LE(0x04034b50, 0)
+  into.writeUInt16LE(version(large), 4)
+  into.writeUInt16LE(flagsOf(member.name, nameBytes, descriptor), 6)
+  into.writeUInt16LE(stored, 8)
+  into.writeUInt16LE(stamp.time, 10)
+  into.writeUInt16LE(stamp.date, 12)
+  into.writeUInt32LE(descriptor ? 0 : crc32, 14)
+  into.writeUInt32LE(large ? zip64From : bytes, 18)
+  into.writeUInt32LE(large ? zip64From : bytes, 22)
+  into.writeUInt16LE(nameBytes, 26)
+  into.writeUInt16LE(timeBytes + (large ? sizesBytes : 0), 28)
+  let at = 30 + nameBytes
   if (large) {
-    header.writeUInt16LE(0x0001, at)
-    header.writeUInt16LE(16, at + 2)
-    header.writeBigUInt64LE(BigInt(bytes), at + 4)
-    header.writeBigUInt64LE(BigInt(bytes), at + 12)
-    at += 20
+    into.writeUInt16LE(0x0001, at)
+    into.writeUInt16LE(16, at + 2)
+    into.writeBigUInt64LE(BigInt(bytes), at + 4)
+    into.writeBigUInt64LE(BigInt(bytes), at + 12)
+    at += sizesBytes
   }
-  writeTime(header, at, stamp)
-  return header
+  writeTime(into, at, stamp)
+  return at + timeBytes
 }
 
 /** Extended timestamp (Info-ZIP's extra field 0x5455): the time of last modification. */
@@ -101,19 +113,18 @@ export function writeCentral(
 ): number {
   const zip64 = member.bytes >= zip64From || offset >= zip64From
   const nameBytes = into.write(member.name, at + 46)
-  const name = into.subarray(at + 46, at + 46 + nameBytes)
   into.writeUInt32LE(0x02014b50, at)
   into.writeUInt16LE(made, at + 4)
   into.writeUInt16LE(version(zip64), at + 6)
-  into.writeUInt16LE(flagsOf(name, hasDescr), at + 8)
-  into.writeUInt16LE(0, at + 10)
+  into.writeUInt16LE(flagsOf(member.name, nameBytes, hasDescr), at + 8)
+  into.writeUInt16LE(stored, at + 10)
   into.writeUInt16LE(stamp.time, at + 12)
   into.writeUInt16LE(stamp.date, at + 14)
   into.writeUInt32LE(crc32, at + 16)
   into.writeUInt32LE(zip64 ? zip64From : member.bytes, at + 20)
   into.writeUInt32LE(zip64 ? zip64From : member.bytes, at + 24)
   into.writeUInt16LE(nameBytes, at + 28)
-  into.writeUInt16LE(9 + (zip64 ? 28 : 0), at + 30)
+  into.writeUInt16LE(timeBytes + (zip64 ? sizesAndOffsetBytes : 0), at + 30)
   into.writeUInt32LE(0, at + 32) // no comment, first disk
   into.writeUInt16LE(0, at + 36)
   into.writeUInt32LE((mode << 16) >>> 0, at + 38)
@@ -125,10 +136,10 @@ export function writeCentral(
     into.writeBigUInt64LE(BigInt(member.bytes), next + 4)
     into.writeBigUInt64LE(BigInt(member.bytes), next + 12)
     into.writeBigUInt64LE(BigInt(offset), next + 20)
-    next += 28
+    next += sizesAndOffsetBytes
   }
   writeTime(into, next, stamp)
-  return next + 9
+  return next + timeBytes
 }
 
 /** What follows the directory: the ZIP64 end record and its locator (4.3.14, 4.3.15) where needed, the end record (4.3.16). */

@@ -8,10 +8,10 @@ import type { Beat, Output, SourceFile } from './format.ts'
 import { gather, type Gather } from './gather.ts'
 import { sumsOf } from './sums.ts'
 import { hasDescriptor, layoutOf, localBytes, smallBytes, type Member } from './zip-layout.ts'
-import { descriptor, endRecords, localHeader, stampOf, writeCentral, type Stamp } from './zip-records.ts'
+import { descriptor, endRecords, stampOf, writeCentral, writeLocal, type Stamp } from './zip-records.ts'
 
 /** A header is at most this long: its name has two bytes for its length. */
-const maxHeaderBytes = 65_535 + 128
+export const maxHeaderBytes = 65_535 + 128
 /** Blocks are written when they have so many bytes. */
 const flushFrom = smallBytes
 /** The buffer that a zip is made in: room for any small member and its header behind a block that is not full yet. */
@@ -20,7 +20,10 @@ export const outputBytes = flushFrom + smallBytes + maxHeaderBytes
 /** The bytes of an object up to and with its manifest. */
 export function headOf(plan: ObjectPlan): Buffer {
   const manifest = Buffer.from(plan.manifest)
-  return Buffer.concat([localHeader(manifestMember(plan), false, stampOf(plan.time), crc32(manifest)), manifest])
+  const member = manifestMember(plan)
+  const header = Buffer.alloc(localBytes(member))
+  writeLocal(header, member, false, stampOf(plan.time), crc32(manifest))
+  return Buffer.concat([header, manifest])
 }
 
 const manifestMember = (plan: ObjectPlan): Member => ({ name: manifestName, bytes: Buffer.byteLength(plan.manifest) })
@@ -74,15 +77,14 @@ function writeSmall(member: OrderMember, stamp: Stamp, open: (path: string) => S
     sum = sums.add(data)
   })
   refuseDifference(member, sums.difference())
-  localHeader(member, false, stamp, sums.crc32()).copy(room)
-  out.take(headerBytes)
+  out.take(writeLocal(room, member, false, stamp, sums.crc32()))
   out.take(member.bytes, sum)
   return sums.crc32()
 }
 
 /** A member that does not: its CRC follows it, in a descriptor, because nothing that is written is ever gone back to. */
 function writeLarge(member: OrderMember, stamp: Stamp, open: (path: string) => SourceFile, out: Gather): number {
-  out.append(localHeader(member, true, stamp, 0))
+  out.take(writeLocal(out.room(maxHeaderBytes), member, true, stamp, 0))
   const sums = sumsOf(member)
   fromSource(member, open, (source) => {
     for (let read = 0; read < member.bytes;) {
@@ -104,8 +106,9 @@ function writeLarge(member: OrderMember, stamp: Stamp, open: (path: string) => S
 function fromSource(member: OrderMember, open: (path: string) => SourceFile, read: (source: SourceFile) => void): void {
   const source = open(member.path)
   try {
+    if (source.bytes !== member.bytes)
+      throw wrongSize(member, `it has ${source.bytes} bytes, Rucio says ${member.bytes}`)
     read(source)
-    if (source.read(beyond) > 0) throw wrongSize(member, `it has more than the ${member.bytes} bytes that Rucio says`)
   } catch (error) {
     try {
       source.close()
@@ -117,11 +120,9 @@ function fromSource(member: OrderMember, open: (path: string) => SourceFile, rea
   source.close()
 }
 
-const beyond = Buffer.alloc(1)
-
 function readSome(source: SourceFile, into: Buffer, member: OrderMember, before: number): number {
   const got = source.read(into)
-  if (got === 0) throw wrongSize(member, `it ends after ${before} bytes, Rucio says ${member.bytes}`)
+  if (got === 0) throw wrongSize(member, `it ends after ${before} of ${member.bytes} bytes`)
   return got
 }
 

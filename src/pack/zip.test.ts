@@ -43,6 +43,7 @@ const opener =
     const file = files.find(({ name }) => `/data/${name}` === path)!
     let at = 0
     return {
+      bytes: file.content.length,
       read(buffer) {
         const got = file.content.copy(buffer, 0, at, Math.min(file.content.length, at + Math.min(chunk, buffer.length)))
         at += got
@@ -194,6 +195,7 @@ describe('zipFormat()', () => {
     const files = [{ name: 'x', content: content('x', 10) }]
     let closed = 0
     const open = (fail: boolean) => (path: string) => ({
+      bytes: 10,
       read: (buffer: Uint8Array) => {
         if (fail) throw new Error('EIO')
         return opener(files)(path).read(buffer.subarray(0, 10))

@@ -1,13 +1,4 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readlinkSync,
-  readSync,
-  realpathSync,
-  type BigIntStats,
-} from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, realpathSync, type Stats } from 'node:fs'
 import { failure, TapeRseError, type ErrorCode, type Problem } from '../model/errors.ts'
 import type { SourceFile } from './source.ts'
 
@@ -27,6 +18,7 @@ export function openSource(root: string): (path: string) => SourceFile {
   return (path) => {
     const { fd, stat } = openChecked(path, realRoot)
     return {
+      bytes: stat.size,
       read: (buffer) => {
         try {
           return readSync(fd, buffer, 0, buffer.length, null)
@@ -35,15 +27,15 @@ export function openSource(root: string): (path: string) => SourceFile {
         }
       },
       close: () => {
-        let now: BigIntStats
+        let now: Stats
         try {
-          now = fstatSync(fd, { bigint: true })
+          now = fstatSync(fd)
         } catch (error) {
           throw unreadable(path, error)
         } finally {
           closeSync(fd)
         }
-        if (now.size === stat.size && now.mtimeNs === stat.mtimeNs && now.ctimeNs === stat.ctimeNs) return
+        if (now.size === stat.size && now.mtimeMs === stat.mtimeMs && now.ctimeMs === stat.ctimeMs) return
         throw refusal(
           'SOURCE_CHANGED',
           path,
@@ -66,7 +58,7 @@ export function inspectSources(
     try {
       const { fd, stat } = openChecked(path, realRoot)
       closeSync(fd)
-      if (Number(stat.size) !== bytes) {
+      if (stat.size !== bytes) {
         const what = `it has ${stat.size} bytes, Rucio says ${bytes}`
         throw refusal(
           'SOURCE_SIZE',
@@ -97,7 +89,7 @@ function realRootOf(root: string): string {
   }
 }
 
-function openChecked(path: string, realRoot: string): { readonly fd: number; readonly stat: BigIntStats } {
+function openChecked(path: string, realRoot: string): { readonly fd: number; readonly stat: Stats } {
   let fd: number
   try {
     fd = openSync(path, flags)
@@ -105,7 +97,7 @@ function openChecked(path: string, realRoot: string): { readonly fd: number; rea
     throw openFailure(path, error)
   }
   try {
-    const stat = fstatSync(fd, { bigint: true })
+    const stat = fstatSync(fd)
     if (!stat.isFile())
       throw refusal(
         'SOURCE_NOT_REGULAR',
@@ -161,8 +153,7 @@ const unreadable = (path: string, error: unknown): TapeRseError =>
 const refusal = (code: ErrorCode, path: string, what: string, hint: string, cause?: unknown): TapeRseError =>
   failure(code, `Cannot read ${path}: ${what}`, hint, cause)
 
-const kindOf = (stat: BigIntStats): string =>
-  stat.isDirectory() ? 'a directory' : stat.isFIFO() ? 'a FIFO' : 'a device'
+const kindOf = (stat: Stats): string => (stat.isDirectory() ? 'a directory' : stat.isFIFO() ? 'a FIFO' : 'a device')
 
 const errnoOf = (error: unknown): string =>
   typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'

@@ -59,6 +59,8 @@ export interface Source {
 
 /** A source's file, open in a mover. */
 export interface SourceFile {
+  /** Its size when it was opened. */
+  readonly bytes: number
   /** Fills `buffer` from where the last read ended; returns the bytes read, 0 at the end. */
   read(buffer: Uint8Array): number
   /** Checks that the file is still what it was when it was opened, and closes it. Call once, also after an error. */

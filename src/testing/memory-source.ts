@@ -104,6 +104,7 @@ export const memoryFiles =
     const content = dataset?.files.get(rest.join('/')) ?? new Uint8Array()
     let at = 0
     return {
+      bytes: content.length,
       read: (buffer) => {
         const part = content.subarray(at, at + buffer.length)
         buffer.set(part)
