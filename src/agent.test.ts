@@ -225,7 +225,7 @@ describe('runOnce()', () => {
 
     test('and nothing changed: it says done again, without packing', async () => {
       const created: string[] = []
-      const world = await again((w) => (w.onTouch = (what) => void (what.startsWith('create') && created.push(what))))
+      const world = await again((w) => (w.onTouch = (what) => what.startsWith('create') && created.push(what)))
       expect(created).toEqual([])
       await expectArchived(world, ['a'])
     })

@@ -79,4 +79,8 @@ export const plural = (count: number, noun: string): string => `${count} ${noun}
 
 /** JSON for programs: times are RFC 3339, sizes bytes, Maps objects. */
 export const jsonText = (value: unknown): string =>
-  JSON.stringify(value, (_, inner: unknown) => (inner instanceof Map ? Object.fromEntries(inner) : inner), 2)
+  JSON.stringify(
+    value,
+    (_, inner: unknown): unknown => (inner instanceof Map ? Object.fromEntries<unknown>(inner) : inner),
+    2,
+  )

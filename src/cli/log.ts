@@ -23,5 +23,6 @@ export const textLogger = (level: string, now: () => Date): Logger =>
         `${String(message)}${advice}${shown}`,
       ].join('\t')
     }),
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's types call the instance a class
     transports: [new transports.Console({ stderrLevels: Object.keys(severities), forceConsole: true })],
   })

@@ -21,7 +21,7 @@ const json = ['--json', 'machine-readable: times are RFC 3339, sizes bytes; fiel
  * @throws TapeRseError USAGE, with what commander says and where help is
  */
 export function parse(argv: readonly string[], version: string): Parsed {
-  let parsed: Parsed | null = null
+  let parsed = null as Parsed | null
   let text = ''
   const choose = <O>(command: Run<O>, options: O) => {
     parsed = {

@@ -110,6 +110,7 @@ function keyText(path: KeyPath): string {
 /** One problem of the schema, as a person should read it. */
 function findingsOf(issue: z.core.$ZodIssue): readonly Finding[] {
   const path = issue.path as KeyPath
+  // eslint-disable-next-line @typescript-eslint/switch-exhaustiveness-check -- the others bring a message of their own
   switch (issue.code) {
     case 'unrecognized_keys': {
       const known = knownKeys(path)
@@ -189,8 +190,7 @@ function schemaAt(path: KeyPath): z.ZodType | null {
   for (const key of path) {
     schema = unwrapped(schema)
     if (schema instanceof z.ZodArray) schema = schema.element as z.ZodType
-    else if (schema instanceof z.ZodObject)
-      schema = ((schema.shape as Record<string, z.ZodType>)[String(key)] ?? null) as z.ZodType | null
+    else if (schema instanceof z.ZodObject) schema = (schema.shape as Record<string, z.ZodType>)[String(key)] ?? null
     else return null
     if (schema === null) return null
   }

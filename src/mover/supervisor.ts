@@ -43,11 +43,15 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
   let closed = false
 
   function hire(): Mover {
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', options.script], {
-      detached: true, // its own process group: a terminal's Ctrl-C reaches the control process alone
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      env: {},
-    })
+    const child = spawn(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2', options.script],
+      {
+        detached: true, // its own process group: a terminal's Ctrl-C reaches the control process alone
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+        env: {},
+      },
+    )
     const mover: Mover = { child, pid: child.pid ?? -1, busy: false, errors: '' }
     child.stderr?.on('data', (chunk: Buffer) => (mover.errors = (mover.errors + chunk.toString()).slice(-2000)))
     child.on('error', () => pool.delete(mover))

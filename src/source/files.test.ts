@@ -86,7 +86,10 @@ describe('openSource()', () => {
   test('refuses what may not be read', () => {
     const path = inRoot('sub', 'file')
     chmodSync(path, 0)
-    if (process.getuid?.() !== 0) return refused('SOURCE_UNREADABLE', path)
+    if (process.getuid?.() !== 0) {
+      refused('SOURCE_UNREADABLE', path)
+      return
+    }
     // Root may read anything: another user has to try.
     chmodSync(base, 0o755)
     const script = `
@@ -98,7 +101,6 @@ describe('openSource()', () => {
       { encoding: 'utf8' },
     )
     expect(said).toMatch(new RegExp(`SOURCE_UNREADABLE .*${path}.*EACCES`, 'u'))
-    return undefined
   })
 
   test.each([

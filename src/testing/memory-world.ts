@@ -3,7 +3,7 @@ import { Writable } from 'node:stream'
 import type { Catalog } from '../catalog/catalog.ts'
 import { openCatalog } from '../catalog/sqlite.ts'
 import { didKey } from '../model/did.ts'
-import type { Answers, Movers, OrderKind } from '../model/order.ts'
+import type { Movers } from '../model/order.ts'
 import { execute } from '../mover/execute.ts'
 import { zipFormat } from '../pack/zip.ts'
 import type { Pipeline } from '../pipeline/pipeline.ts'
@@ -26,7 +26,7 @@ export interface MemoryWorld {
   /** Whether the agent that was started last was killed. */
   killed(): boolean
   /** Called before each touch, so that a test can change the world at that moment. */
-  onTouch: (what: string) => void
+  onTouch: (what: string) => unknown
 }
 
 const format = zipFormat()
@@ -117,7 +117,7 @@ function inlineMovers(datasets: Map<string, MemoryDataset>, store: MemoryStore, 
         },
         () => undefined,
       )
-      return { answer: answer as Answers[OrderKind] as never, mover: not === 1 ? 2 : 1 }
+      return { answer: answer as never, mover: not === 1 ? 2 : 1 }
     },
   }
 }
@@ -147,6 +147,7 @@ function recordingLogger(lines: string[]): Logger {
   })
   return createLogger({
     format: logFormat.printf(({ level, message }) => `${level} ${String(message)}`),
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's types call the instance a class
     transports: [new transports.Stream({ stream })],
   })
 }

@@ -11,7 +11,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { failure, type TapeRseError } from '../model/errors.ts'
+import { failure } from '../model/errors.ts'
 import { syncDirectory } from '../io/sync-directory.ts'
 import { errnoOf, vaultCall, vaultFailure } from './failures.ts'
 import { markerName } from './names.ts'
@@ -106,7 +106,7 @@ function exists(path: string): boolean {
   }
 }
 
-const notWritable = (root: string, error: unknown): TapeRseError | unknown => {
+const notWritable = (root: string, error: unknown): unknown => {
   const errno = errnoOf(error)
   if (errno !== 'EACCES' && errno !== 'EPERM' && errno !== 'EROFS') return vaultFailure('write to', root, error)
   return failure(
