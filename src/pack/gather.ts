@@ -9,7 +9,7 @@ export interface Gather {
   readonly adler32: number
   /** Free space of at least `least` bytes, after what was gathered. */
   room(least: number): Buffer
-  /** Takes the first `length` bytes of the room; `sum` is their adler32 if it is known. */
+  /** Takes the first `length` bytes of the room, which is gone then; `sum` is their adler32 if it is known. */
   take(length: number, sum?: number): void
   append(bytes: Uint8Array): void
   flush(): void

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { crc32 } from '@node-rs/crc32'
-import { hex32 } from '../io/adler32.ts'
+import { adler32, adler32Combine, hex32 } from '../io/adler32.ts'
 import { failure } from '../model/errors.ts'
 import { manifestName } from '../model/manifest.ts'
 import type { ObjectPlan, OrderMember } from '../model/order.ts'
@@ -77,8 +77,10 @@ function writeSmall(member: OrderMember, stamp: Stamp, open: (path: string) => S
     sum = sums.add(data)
   })
   refuseDifference(member, sums.difference())
-  out.take(writeLocal(room, member, false, stamp, sums.crc32()))
-  out.take(member.bytes, sum)
+  writeLocal(room, member, false, stamp, sums.crc32())
+  const headerSum = adler32(room.subarray(0, headerBytes))
+  // In one piece: taking the header alone could flush it, and leave the data behind.
+  out.take(headerBytes + member.bytes, adler32Combine(headerSum, sum, member.bytes))
   return sums.crc32()
 }
 

@@ -112,6 +112,18 @@ describe('zipFormat()', () => {
     }
   })
 
+  test('packs members wherever the blocks of its output end', () => {
+    const files = Array.from({ length: 30_000 }, (_, index) => ({
+      name: String(index),
+      content: Buffer.from(`${index}`.repeat(index % 7)),
+    }))
+    const contents = new Map(files.map((file) => [`/data/${file.name}`, file]))
+    const plan = planOf(files)
+    const { zip, adler32: whole } = pack(plan, (path) => opener([contents.get(path)!])(path))
+    expect(zip.length).toBeGreaterThan(2 * smallBytes)
+    expect(prove(plan, zip, whole)).toEqual({ adler32: whole })
+  })
+
   test('finds and names whatever differs: one bit of any byte, a cut, more bytes', () => {
     const files = [
       { name: 'a', content: content('a', 700) },
