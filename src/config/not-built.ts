@@ -1,53 +1,62 @@
-import type { ConfigFile } from './schema.ts'
-
-export type KeyPath = readonly (string | number)[]
+import type { Finding, KeyPath } from './finding.ts'
 
 interface NotBuilt {
-  readonly path: KeyPath
-  readonly what: string
-  readonly instead: string
+  /** `[]` stands for each item of a list. */
+  readonly key: string
+  /** The values that are refused; one that ends in "…" stands for all that begin so. null: the key itself. */
+  readonly values: readonly (string | boolean)[] | null
+  readonly hint: string
 }
 
+const asService = 'Remove it; call `tape-rse run --once` from cron or a systemd timer.'
+
 /**
- * What the config may say one day, and does not mean anything yet: refused by name, never ignored. A feature that is built
- * takes its row away.
+ * What the config may say one day and does not mean anything yet: refused by name, never ignored. Who builds a feature takes
+ * its row away.
  */
-export function notBuilt(config: ConfigFile): readonly NotBuilt[] {
-  const found: NotBuilt[] = []
-  const refuse = (condition: boolean, path: KeyPath, what: string, instead: string) => {
-    if (condition) found.push({ path, what, instead })
-  }
-  refuse(
-    config.catalog.startsWith('postgres://'),
-    ['catalog'],
-    'a catalog in PostgreSQL',
-    'Name a file on a local disk.',
+export const NOT_BUILT: readonly NotBuilt[] = [
+  { key: 'catalog', values: ['postgres://…'], hint: 'Name a file on a local disk.' },
+  { key: 'rucio.config', values: null, hint: 'Remove it; write host, account and auth here.' },
+  { key: 'rucio.auth.type', values: ['x509', 'x509_proxy', 'token'], hint: 'Use userpass.' },
+  { key: 'schedule', values: null, hint: asService },
+  { key: 'grace', values: null, hint: asService },
+  { key: 'pipelines[].source.kind', values: ['directory', 'cache'], hint: 'Use rucio.' },
+  { key: 'pipelines[].format.kind', values: ['tar', 'file'], hint: 'Use zip.' },
+  { key: 'pipelines[].format.layout', values: ['ossarc'], hint: 'Use rucio.' },
+  { key: 'pipelines[].vault.kind', values: ['volume', 'xrootd'], hint: 'Use hpssfs.' },
+  { key: 'pipelines[].confirm.readBack', values: [false], hint: 'Remove it: every object is read back.' },
+  { key: 'pipelines[].confirm.onTape', values: ['required'], hint: 'Use when-known or ignore.' },
+  { key: 'pipelines[].reopened', values: ['addendum', 'replace'], hint: 'Use hold.' },
+  { key: 'server', values: null, hint: 'Remove it; see `tape-rse status`.' },
+]
+
+/** What a config asks for that is not built yet. Never names a value it was not told of: a URL may hold a password. */
+export function notBuilt(config: unknown): readonly Finding[] {
+  return NOT_BUILT.flatMap(({ key, values, hint }) =>
+    valuesAt(config, key.split('.')).flatMap(({ path, value }): Finding[] => {
+      if (values === null) return [{ path, what: 'is not built yet', hint }]
+      const refused = values.find((each) => means(each, value))
+      return refused === undefined ? [] : [{ path, what: `${JSON.stringify(refused)} is not built yet`, hint }]
+    }),
   )
-  refuse(
-    config.rucio.config !== undefined,
-    ['rucio', 'config'],
-    'reading a rucio.cfg',
-    'Write host, account and auth here.',
-  )
-  const { type } = config.rucio.auth
-  refuse(type !== 'userpass', ['rucio', 'auth', 'type'], `signing in by ${type}`, 'Use userpass.')
-  refuse(
-    config.schedule !== undefined,
-    ['schedule'],
-    'running as a service',
-    'Remove it; call `tape-rse run --once` from cron or a systemd timer.',
-  )
-  refuse(config.grace !== undefined, ['grace'], 'running as a service', 'Remove it.')
-  refuse(config.server !== undefined, ['server'], 'the status page', 'Remove it; see `tape-rse status`.')
-  for (const [index, { source, format, vault, confirm, reopened }] of config.pipelines.entries()) {
-    const at = (...keys: string[]): KeyPath => ['pipelines', index, ...keys]
-    refuse(source.kind !== 'rucio', at('source', 'kind'), `source "${source.kind}"`, 'Use rucio.')
-    refuse(format.kind !== 'zip', at('format', 'kind'), `format "${format.kind}"`, 'Use zip.')
-    refuse(format.layout !== 'rucio', at('format', 'layout'), `layout "${format.layout}"`, 'Use rucio.')
-    refuse(vault.kind !== 'hpssfs', at('vault', 'kind'), `vault "${vault.kind}"`, 'Use hpssfs.')
-    refuse(!confirm.readBack, at('confirm', 'readBack'), 'archiving without reading back', 'Leave it true.')
-    refuse(confirm.onTape === 'required', at('confirm', 'onTape'), 'waiting for tape', 'Use when-known or ignore.')
-    refuse(reopened !== 'hold', at('reopened'), `"${reopened}" of reopened datasets`, 'Use hold.')
-  }
-  return found
+}
+
+const means = (refused: string | boolean, value: unknown): boolean =>
+  typeof refused === 'string' && refused.endsWith('…')
+    ? typeof value === 'string' && value.startsWith(refused.slice(0, -1))
+    : value === refused
+
+/** The values that are there under a key of the table. */
+function valuesAt(
+  config: unknown,
+  keys: readonly string[],
+  path: KeyPath = [],
+): readonly { readonly path: KeyPath; readonly value: unknown }[] {
+  const [key, ...rest] = keys
+  if (config === undefined) return []
+  if (key === undefined) return [{ path, value: config }]
+  const name = key.replace('[]', '')
+  const value = (config as Readonly<Record<string, unknown>>)[name]
+  if (!Array.isArray(value)) return valuesAt(value, rest, [...path, name])
+  return value.flatMap((item, index) => valuesAt(item, rest, [...path, name, index]))
 }

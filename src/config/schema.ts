@@ -5,149 +5,222 @@ import { parseDuration, parseSize } from './units.ts'
 
 /** One schema is the type, the defaults, the documentation and the refusal. Sizes become bytes, durations milliseconds. */
 
+/** Absolute and in its shortest form, so that two paths can be compared as texts. */
+const isPath = (text: string): boolean =>
+  text.startsWith('/') && normalize(text) === text && (text === '/' || !text.endsWith('/')) && !/\p{Cc}/u.test(text)
 const path = z
   .string()
-  .refine(
-    (text) => text.startsWith('/') && normalize(text).replace(/(?<=.)\/$/u, '') === text,
-    'has to be an absolute path without "//", "." or ".." and without a "/" at its end',
-  )
+  .refine(isPath, 'has to be an absolute path without "//", "." or ".." and without a "/" at its end')
+  .meta({ title: 'path' })
+
+const aSize = 'has to be a size such as 100GB, 64MiB or a number of bytes'
 const size = z
-  .union([z.string(), z.number()])
-  .refine((text) => parseSize(text) !== null, 'has to be a size such as 100GB, 64MiB or a number of bytes')
-  .transform((text) => parseSize(text)!)
+  .union([z.string(), z.number()], aSize)
+  .refine((given) => parseSize(given) !== null, aSize)
+  .transform((given) => parseSize(given)!)
+  .meta({ title: 'size' })
+
+const aDuration = 'has to be a duration with its unit, such as 30s, 15m, 6h or 1d'
 const duration = z
-  .union([z.string(), z.number()])
-  .refine((text) => parseDuration(text) !== null, 'has to be a duration with its unit, such as 30s, 15m, 6h or 1d')
-  .transform((text) => parseDuration(text)!)
-const rse = z
+  .union([z.string(), z.number()], aDuration)
+  .refine((given) => parseDuration(given) !== null, aDuration)
+  .transform((given) => parseDuration(given)!)
+  .meta({ title: 'duration' })
+
+const isBaseUrl = (text: string): boolean => {
+  if (!URL.canParse(text)) return false
+  const { protocol, username, password, search, hash } = new URL(text)
+  return /^https?:$/u.test(protocol) && username + password + search + hash === ''
+}
+const url = z
   .string()
-  .min(1)
-  .superRefine((name, context) => {
-    const why = misreadBySearch(name)
-    if (why !== null)
-      context.addIssue({ code: 'custom', message: `"${name}" is a name that Rucio’s search would misread: ${why}` })
-  })
-const scope = z.string().regex(/^[\w.-]+$/u, 'has to be the name of a scope: letters, digits, "_", "-" and "."')
-const url = z.url({ protocol: /^https?$/u, error: 'has to be a URL that begins with https:// (or http://)' })
+  .refine(isBaseUrl, 'has to be a URL such as https://rucio.example.org:8443, without a user, a password or a query')
+  .meta({ title: 'URL' })
+
+const rse = z.string().min(1, 'is empty').meta({ title: 'name' })
+const tapeRse = rse.superRefine((name, context) => {
+  const why = misreadBySearch(name)
+  if (name !== '' && why !== null)
+    context.addIssue({ code: 'custom', message: `"${name}" is a name that Rucio’s search would misread: ${why}` })
+})
+const diskRse = rse.regex(/^[\w.-]*$/u, 'has to be the name of one RSE, not an expression')
+const scope = z
+  .string()
+  .regex(/^(?!\.{1,2}$)[\w.-]{1,255}$/u, 'has to be the name of a scope that can be a directory: letters, digits, "_", "-", "."')
+  .meta({ title: 'name' })
+const text = z.string().min(1, 'is empty').meta({ title: 'text' })
 
 const auth = z
   .discriminatedUnion('type', [
     z.strictObject({
-      type: z.literal('userpass'),
-      username: z.string().min(1).describe('The identity that signs in.'),
-      passwordFile: path.describe('File with the password in its first line. It is read at each sign-in.'),
+      type: z.literal('userpass').describe('How to sign in.'),
+      username: text.describe('The identity that signs in.'),
+      passwordFile: path.describe(
+        'File that holds the password and nothing else (white space at its end is dropped). Read at each sign-in.',
+      ),
     }),
-    z.strictObject({ type: z.literal('x509'), cert: path.describe('PEM file.'), key: path.describe('PEM file.') }),
     z.strictObject({
-      type: z.literal('x509_proxy'),
+      type: z.literal('x509').describe('How to sign in.'),
+      cert: path.describe('PEM file with the certificate.'),
+      key: path.describe('PEM file with its key.'),
+    }),
+    z.strictObject({
+      type: z.literal('x509_proxy').describe('How to sign in.'),
       proxy: path.describe('PEM file with certificate, key and chain.'),
     }),
-    z.strictObject({ type: z.literal('token'), tokenFile: path.describe('File with the token.') }),
+    z.strictObject({
+      type: z.literal('token').describe('How to sign in.'),
+      tokenFile: path.describe('File that holds the token.'),
+    }),
   ])
   .describe('How to sign in.')
 
-const source = z.strictObject({
-  kind: z.enum(['rucio', 'directory', 'cache']).describe('Where requests come from.'),
-  tapeRse: rse.describe('Datasets are taken that are tagged `arcBackup=<tapeRse>:need`.'),
-  diskRse: z.string().min(1).describe('The RSE whose replicas are read.'),
-  scopes: z.array(scope).min(1).describe('Scopes that are polled.'),
-  root: path.describe('The one shared file system: a replica whose path leads out of it is refused.'),
-  paths: z
-    .array(
-      z.strictObject({
-        pfn: z.string().min(1).describe('How PFNs begin.'),
-        local: z.string().startsWith('/').describe('What stands there instead, on this machine.'),
-      }),
-    )
-    .default([])
-    .describe('Where Rucio gives no file:// PFN: the longest matching beginning counts.'),
-})
+const rucio = z
+  .strictObject({
+    config: path.optional().describe('The site’s own `rucio.cfg`.'),
+    host: url.describe('Base URL of Rucio’s REST server.'),
+    authHost: url.optional().describe('Base URL of the server that signs in. Default: `host`.'),
+    account: text.describe('Account to act as. It has to be allowed to set metadata in the scopes.'),
+    auth,
+    ca: path
+      .optional()
+      .describe('PEM file with the certificate authorities to trust. Default: those that Node.js brings.'),
+  })
+  .describe('The Rucio server, and who the agent is there.')
 
-const format = z.strictObject({
-  kind: z.enum(['zip', 'tar', 'file']).default('zip').describe('How bundles are packed.'),
-  layout: z
-    .enum(['rucio', 'ossarc'])
-    .default('rucio')
-    .describe('How members are named: `rucio` as the files are in Rucio.'),
-  targetSize: size.default(100e9).describe('Size of an object to aim at.'),
-  maxSize: size.default(500e9).describe('No object is larger, but for one with a single file that is.'),
-})
+const source = z
+  .strictObject({
+    kind: z.enum(['rucio', 'directory', 'cache']).describe('Where requests come from.'),
+    tapeRse: tapeRse.describe('The tape RSE: datasets are taken that are tagged `arcBackup=<tapeRse>:need`.'),
+    diskRse: diskRse.describe('The disk RSE, whose replicas are read.'),
+    scopes: z.array(scope).min(1, 'names no scope').describe('The scopes that are polled.'),
+    root: path.describe('The one shared file system. A replica whose path leads out of it is refused.'),
+    paths: z
+      .array(
+        z.strictObject({
+          pfn: text.describe('How PFNs begin, such as `root://host:1094//xrd/`.'),
+          local: z
+            .string()
+            .refine((given) => isPath(given.replace(/(?<=.)\/$/u, '')), 'has to be an absolute path without "//", "." or ".."')
+            .meta({ title: 'path' })
+            .describe('What stands there instead on this machine. A "/" at the end belongs to it, as it does to `pfn`.'),
+        }),
+      )
+      .prefault([])
+      .describe('How PFNs become paths, where Rucio gives no `file://` PFN. The longest beginning that fits counts.'),
+  })
+  .describe('What is asked for, and where its files are.')
 
-const vault = z.strictObject({
-  kind: z.enum(['hpssfs', 'volume', 'xrootd']).default('hpssfs').describe('Where objects are kept.'),
-  root: path.describe('Objects go to `<root>/<scope>/<dataset name>/`.'),
-  mustBeMount: z.boolean().default(true).describe('Refuse a root that is not mounted: bytes would go to a local disk.'),
-  mount: path.optional().describe('The mount point, where it is above the root. Default: the root itself.'),
-  publish: z.enum(['rename', 'direct']).default('rename').describe('`direct` for mounts that cannot rename.'),
-  minFree: size.default(0).describe('Bytes that have to stay free.'),
-})
+const format = z
+  .strictObject({
+    kind: z.enum(['zip', 'tar', 'file']).prefault('zip').describe('How bundles are packed.'),
+    layout: z
+      .enum(['rucio', 'ossarc'])
+      .prefault('rucio')
+      .describe('How members are named. `rucio`: as the files are named in Rucio.'),
+    targetSize: size.prefault('100GB').describe('Bytes of an object to aim at when a dataset is split.'),
+    maxSize: size
+      .prefault('500GB')
+      .describe('Bytes that no object exceeds, but for one with a single file that is larger.'),
+  })
+  .prefault({})
+  .describe('How files become objects.')
+
+const vault = z
+  .strictObject({
+    kind: z.enum(['hpssfs', 'volume', 'xrootd']).prefault('hpssfs').describe('Where objects are kept.'),
+    root: path.describe('Objects go to `<root>/<scope>/<dataset name>/`. No two pipelines share a root.'),
+    mustBeMount: z
+      .boolean()
+      .prefault(true)
+      .describe('Refuse to write while nothing is mounted: the bytes would go to the local disk.'),
+    mount: path.optional().describe('The mount point, where it is above the root. Default: `root`.'),
+    publish: z
+      .enum(['rename', 'direct'])
+      .prefault('rename')
+      .describe(
+        '`rename`: an object gets its name when it is proven. `direct`: for mounts that cannot rename; it has its name from the start.',
+      ),
+    minFree: size.prefault(0).describe('Bytes that have to stay free.'),
+  })
+  .describe('Where objects go.')
 
 const confirm = z
   .strictObject({
-    readBack: z.boolean().default(true).describe('Read every object back before it counts.'),
+    readBack: z.boolean().prefault(true).describe('Read every byte of an object back before the object counts.'),
     onTape: z
       .enum(['required', 'when-known', 'ignore'])
-      .default('when-known')
-      .describe('Whether an object has to be on tape before it counts.'),
+      .prefault('when-known')
+      .describe(
+        'Whether an object has to be on tape before it counts. `when-known`: where the vault can tell; `ignore`: it need not.',
+      ),
   })
   .prefault({})
+  .describe('What proves an object.')
 
 const pipeline = z.strictObject({
   name: z
     .string()
     .regex(/^[\w.-]+$/u, 'has to be made of letters, digits, "_", "-" and "."')
+    .meta({ title: 'name' })
     .describe('Names it in the catalog and in the log: never rename it.'),
   source,
-  format: format.prefault({}),
+  format,
   vault,
   confirm,
   reopened: z
     .enum(['hold', 'addendum', 'replace'])
-    .default('hold')
-    .describe('What becomes of a dataset that changed after it was archived.'),
+    .prefault('hold')
+    .describe('What becomes of a dataset that changed after it was archived. `hold`: a person decides.'),
 })
 
 export const configSchema = z.strictObject({
   catalog: z
     .string()
-    .refine(
-      (text) => text.startsWith('postgres://') || path.safeParse(text).success,
-      'has to be the absolute path of a file',
-    )
-    .describe('SQLite file with the agent’s memory, on a local disk.'),
+    .refine((given) => given.startsWith('postgres://') || isPath(given), 'has to be the absolute path of a file')
+    .meta({ title: 'path' })
+    .describe('SQLite file with the agent’s memory. On a local disk, outside every vault and source.'),
   catalogOnNetworkFilesystem: z
     .boolean()
-    .default(false)
-    .describe('Allow the catalog on a network file system. SQLite’s locks are seldom right there.'),
-  rucio: z.strictObject({
-    config: path.optional().describe('The site’s own rucio.cfg.'),
-    host: url.describe('Base URL of Rucio’s REST server.'),
-    authHost: url.optional().describe('Base URL of the server that signs in. Default: host.'),
-    account: z.string().min(1).describe('Account to act as: it has to be allowed to set metadata in the scopes.'),
-    auth,
-    ca: path.optional().describe('PEM file with the authorities to trust. Default: those that Node.js brings.'),
-  }),
+    .prefault(false)
+    .describe('Allow the catalog on a network file system, where SQLite’s locks are seldom right.'),
+  rucio,
   movers: z
-    .int()
-    .min(1)
-    .max(64)
-    .default(2)
+    .int('has to be a whole number')
+    .min(1, 'has to be 1 or more')
+    .max(64, 'has to be 64 or less')
+    .prefault(2)
     .describe(
-      'Objects that are written or read at once. A bundle is always read back by another process than the one that wrote it.',
+      'Objects that are written or read back at once, each by a process of its own. None is read back by the process that wrote it.',
     ),
   schedule: z
-    .union([z.strictObject({ every: duration }), z.strictObject({ cron: z.string(), timezone: z.string().optional() })])
+    .union(
+      [
+        z.strictObject({ every: duration.describe('Time from one poll to the next.') }),
+        z.strictObject({
+          cron: text.describe('When to poll, as cron writes it.'),
+          timezone: text.optional().describe('IANA name of the time zone of `cron`. Default: that of the machine.'),
+        }),
+      ],
+      'has to be { every: 15m } or { cron: "*/15 * * * *", timezone: America/Los_Angeles }',
+    )
     .optional()
     .describe('When to poll, as a service.'),
   grace: duration.optional().describe('How long a stop waits for work in flight.'),
-  pipelines: z.array(pipeline).min(1).describe('Pairs of a source and a vault.'),
-  server: z.strictObject({ listen: z.string() }).optional().describe('Status page and metrics.'),
+  pipelines: z
+    .array(pipeline)
+    .min(1, 'names no pipeline')
+    .describe('A pipeline takes datasets of one source to one vault.'),
+  server: z
+    .strictObject({ listen: text.describe('Address and port, such as `127.0.0.1:8080`.') })
+    .optional()
+    .describe('Status page and metrics.'),
 })
 
 export type ConfigFile = z.infer<typeof configSchema>
 type Userpass = Extract<ConfigFile['rucio']['auth'], { type: 'userpass' }>
 
-/** A config that was checked: everything in it is built. */
+/** A config that was checked: everything in it is built. Sizes are bytes, durations milliseconds. */
 export type Config = Omit<ConfigFile, 'rucio'> & {
   readonly rucio: Omit<ConfigFile['rucio'], 'auth'> & { readonly auth: Userpass }
 }
