@@ -127,6 +127,15 @@ describe('hpssfsVault()', () => {
     expect(readFileSync(outside, 'utf8')).toBe('precious')
   })
 
+  test('follows no link to a directory either', () => {
+    const vault = hpssfsVault(settings(root))
+    vault.check(false)
+    mkdirSync(join(root, 'elsewhere'))
+    symlinkSync(join(root, 'elsewhere'), join(root, 'raw'))
+    expect(() => vault.create(location, 1, 1)).toThrow(refusal('OBJECT_FOREIGN'))
+    expect(readdirSync(join(root, 'elsewhere'))).toEqual([])
+  })
+
   test('takes a directory at the place of an object for foreign', () => {
     const vault = hpssfsVault(settings(root))
     vault.check(false)

@@ -77,7 +77,7 @@ export function hpssfsVault(settings: VaultSettings): Vault {
   function create(location: string, attempt: number, bytes: number): ObjectWriter {
     const device = sameDevice()
     const path = at(location)
-    vaultCall('make', dirname(path), () => mkdirSync(dirname(path), { recursive: true, mode: 0o755 }))
+    makeDirectories(root, dirname(location))
     for (let earlier = 1; earlier < attempt; earlier++) remove(partOf(path, earlier))
     if (sizeOf(path) !== null) throw foreignObject(path, 'something is there already')
     const free = freeBytes(root)
@@ -185,6 +185,21 @@ const markerMissing = (root: string) =>
     `Cannot use ${root}: the marker ${markerName} that this catalog wrote there is gone`,
     'This may be the wrong mount. If it is the right one, restore the marker (docs/operations.md, "A vault changes hands").',
   )
+
+/** Makes the directories of an object, one by one; what is there has to be a directory, not a link to one. */
+function makeDirectories(root: string, directory: string): void {
+  let path = root
+  for (const component of directory.split('/')) {
+    path = join(path, component)
+    try {
+      mkdirSync(path, 0o755)
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw vaultFailure('make', path, error)
+      if (!vaultCall('stat', path, () => lstatSync(path)).isDirectory())
+        throw foreignObject(path, 'it is not a directory')
+    }
+  }
+}
 
 function freeBytes(root: string): number {
   const { bavail, bsize } = vaultCall('ask for the free space of', root, () => statfsSync(root))
