@@ -1,8 +1,8 @@
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
-import { schemaText, showConfig } from '../config/show.ts'
+import { configText, schemaText, shownConfig } from '../config/show.ts'
 import type { GlobalOptions, Run, Terminal } from './command.ts'
-import { jsonText, table } from './format.ts'
+import { jsonText } from './format.ts'
 
 interface ConfigOptions extends GlobalOptions {
   readonly json?: boolean
@@ -23,11 +23,8 @@ export const configCheck: Run<ConfigOptions> = (options, terminal) => {
 
 /** `config show`: what is in force, and where each value came from. */
 export const configShow: Run<ConfigOptions> = (options, terminal) => {
-  const values = showConfig(loadConfig(options.config, terminal.env, terminal.cwd))
-  const rows = values.map(({ key, value, from }) => [key, String(value), from])
-  terminal.print(
-    options.json === true ? jsonText(values) : table([{ title: 'KEY' }, { title: 'VALUE' }, { title: 'FROM' }], rows),
-  )
+  const loaded = loadConfig(options.config, terminal.env, terminal.cwd)
+  terminal.print(options.json === true ? jsonText(shownConfig(loaded)) : configText(loaded))
   return Promise.resolve(0)
 }
 

@@ -20,7 +20,10 @@ describe('table()', () => {
   })
 
   test('makes every line equally wide, whatever is in it', () => {
-    const cell = fc.stringMatching(/^[a-z 望遠鏡é\u{1F52D}]{0,12}$/u)
+    const cell = fc.oneof(
+      fc.stringMatching(/^[a-z 望遠鏡é\u0301\u{1F52D}\u{20BB7}]{0,12}$/u),
+      fc.string({ unit: 'binary', maxLength: 12 }),
+    )
     fc.assert(
       fc.property(fc.array(fc.tuple(cell, cell), { maxLength: 8 }), (rows) => {
         const widths = table([{ title: 'A' }, { title: 'B', align: 'right' }], rows)
@@ -30,6 +33,53 @@ describe('table()', () => {
       }),
     )
   })
+})
+
+test('table() lets no cell break a line or speak to the terminal', () => {
+  const drawn = table([{ title: 'WHY' }], [['two\nlines, a \u001b[31mcolour, a\ttab']])
+  expect(drawn.split('\n')).toHaveLength(5)
+  expect(drawn).toContain('| two lines, a \\u{1b}[31mcolour, a tab |')
+})
+
+test('table() draws its head alone when there are no rows', () => {
+  expect(table([{ title: 'A' }], [])).toBe('+---+\n| A |\n|---|\n+---+')
+})
+
+test.each([
+  ['', 0],
+  ['abc', 3],
+  ['望遠鏡', 6],
+  ['e\u0301', 1],
+  ['\u{1F52D}', 2],
+  ['\u{20BB7}', 2],
+  ['“–…’', 4],
+])('width() of %j is %d', (text, columns) => expect(width(text)).toBe(columns))
+
+test('bytesText() is within one percent, in at most seven characters, and larger for what is larger', () => {
+  const powers: Record<string, number> = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, PB: 1e15 }
+  const read = (text: string) => {
+    const [digits, unit] = text.split(' ') as [string, string]
+    return Number(digits) * powers[unit]!
+  }
+  fc.assert(
+    fc.property(fc.maxSafeNat(), fc.nat({ max: 50 }), fc.maxSafeNat(), (any, shift, more) => {
+      const [small, large] = [Math.floor(any / 2 ** shift), Math.min(any + more, Number.MAX_SAFE_INTEGER)]
+      expect(Math.abs(read(bytesText(small)) - small)).toBeLessThanOrEqual(small / 100)
+      expect(bytesText(small).length).toBeLessThanOrEqual(7)
+      expect(read(bytesText(small))).toBeLessThanOrEqual(read(bytesText(large)))
+    }),
+  )
+})
+
+test('durationText() is never longer than the duration, but for half a second', () => {
+  const units: Record<string, number> = { s: 1e3, min: 60e3, h: 3600e3, days: 86_400e3 }
+  fc.assert(
+    fc.property(fc.nat(), (ms) => {
+      const [count, unit] = durationText(ms).split(' ') as [string, string]
+      expect(Number(count) * units[unit]!).toBeLessThanOrEqual(ms + 500)
+      expect((Number(count) + 1) * units[unit]!).toBeGreaterThan(ms)
+    }),
+  )
 })
 
 test('bytesText() has three digits and the unit that fits', () => {

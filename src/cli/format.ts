@@ -6,43 +6,38 @@ export interface Column {
   readonly align?: 'left' | 'right'
 }
 
-/** A table as Rucio's own commands draw it (tabulate's "psql"). */
+/** A table as Rucio's own commands draw it (tabulate's "psql"). Every line is equally wide, whatever is in the cells. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const widths = columns.map(({ title }, index) =>
-    Math.max(width(title), ...rows.map((row) => width(row[index] ?? ''))),
+  const cells = [columns.map(({ title }) => title), ...rows].map((row) =>
+    columns.map((_, index) => printable(row[index] ?? '')),
   )
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, index) => pad(cell, widths[index]!, columns[index]!.align ?? 'left')).join(' | ')} |`
-  const rule = (left: string, middle: string) =>
-    `${left}${widths.map((each) => '-'.repeat(each + 2)).join(middle)}${left}`
-  return [
-    rule('+', '+'),
-    line(columns.map(({ title }) => title)),
-    rule('|', '+'),
-    ...rows.map((row) => line(columns.map((_, index) => row[index] ?? ''))),
-    rule('+', '+'),
-  ].join('\n')
+  const widths = columns.map((_, index) => cells.reduce((most, row) => Math.max(most, width(row[index]!)), 0))
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, index) => pad(cell, widths[index]!, columns[index]!.align ?? 'left')).join(' | ')} |`
+  const rule = (end: string) => `${end}${widths.map((each) => '-'.repeat(each + 2)).join('+')}${end}`
+  const [titles, ...body] = cells.map(line)
+  return [rule('+'), titles, rule('|'), ...body, rule('+')].join('\n')
 }
 
 function pad(text: string, to: number, align: 'left' | 'right'): string {
-  const fill = ' '.repeat(Math.max(0, to - width(text)))
+  const fill = ' '.repeat(to - width(text))
   return align === 'left' ? text + fill : fill + text
 }
 
-const segmenter = new Intl.Segmenter()
+/** Without what would break a line, or speak to the terminal: names and messages come from elsewhere. */
+const printable = (text: string): string =>
+  text
+    .replace(/[\t\n\r\u2028\u2029]/gu, ' ')
+    .replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (invisible) => `\\u{${invisible.codePointAt(0)!.toString(16)}}`)
 
-/** Columns that a terminal gives a text: two for the wide characters of East Asia and for emoji. */
+const attached = /\p{M}|[\u1160-\u11ff\p{Cf}]/u
+const wide =
+  /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u
+
+/** Columns that a terminal gives a text: two for the wide characters of East Asia and for emoji, none for accents. */
 export function width(text: string): number {
   if (/^[\u0020-\u007e]*$/u.test(text)) return text.length
-  let columns = 0
-  for (const { segment } of segmenter.segment(text))
-    columns +=
-      /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/u.test(
-        segment,
-      )
-        ? 2
-        : 1
-  return columns
+  return Array.from(text).reduce((columns, point) => columns + (attached.test(point) ? 0 : wide.test(point) ? 2 : 1), 0)
 }
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB'] as const

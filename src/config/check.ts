@@ -1,93 +1,134 @@
-import type { KeyPath } from './not-built.ts'
-import { notBuilt } from './not-built.ts'
+import type { Draft } from './draft.ts'
+import type { Finding, KeyPath } from './finding.ts'
 import type { ConfigFile } from './schema.ts'
 
-/** One thing that is wrong with a config, and where. */
-export interface Finding {
-  readonly path: KeyPath
-  /** What is so: follows the key. */
-  readonly what: string
-  readonly hint: string
+type Pipelines = NonNullable<Draft<ConfigFile['pipelines']>>
+type Pipeline = NonNullable<Pipelines[number]>
+
+/** What is wrong with the files that a config names, seen from outside; null: nothing. */
+export interface CredentialChecks {
+  readonly passwordFault: (path: string) => string | null
+  readonly authoritiesFault: (path: string) => string | null
 }
 
-/** Whether a path is another or lies below it. */
-const within = (path: string, root: string): boolean =>
-  path === root || path.startsWith(root === '/' ? root : `${root}/`)
+/** What is wrong with a config though each of its values is right by itself. */
+export function checkConfig(config: Draft<ConfigFile>, credentials: CredentialChecks): readonly Finding[] {
+  const pipelines = config.pipelines ?? []
+  return [
+    ...checkCredentials(config.rucio ?? {}, credentials),
+    ...pipelines.flatMap((pipeline, index) => [
+      ...checkPipeline(pipeline ?? {}, ['pipelines', index]),
+      ...pipelines.slice(0, index).flatMap((other) => checkPair(pipeline ?? {}, other ?? {}, ['pipelines', index])),
+    ]),
+    ...checkCatalog(config.catalog, pipelines),
+    ...checkVaultsAndSources(pipelines),
+  ]
+}
 
-/**
- * What is wrong with a config whose every value is right by itself.
- * @param passwordFault says what is wrong with a password file, or null
- */
-export function checkConfig(config: ConfigFile, passwordFault: (path: string) => string | null): readonly Finding[] {
-  const findings: Finding[] = notBuilt(config).map(({ path, what, instead }) => ({
-    path,
-    what: `${what} is not built yet`,
-    hint: instead,
-  }))
-  const find = (path: KeyPath, what: string, hint: string) => findings.push({ path, what, hint })
+function checkCredentials(
+  { auth, ca }: Draft<ConfigFile['rucio']>,
+  { passwordFault, authoritiesFault }: CredentialChecks,
+): readonly Finding[] {
+  const findings: Finding[] = []
+  const find = (path: KeyPath, what: string | null, hint: string) => {
+    if (what !== null) findings.push({ path, what, hint })
+  }
+  if (auth?.type === 'userpass' && auth.passwordFile !== undefined)
+    find(
+      ['rucio', 'auth', 'passwordFile'],
+      passwordFault(auth.passwordFile),
+      'Write the password into that file, readable for the agent’s user alone (mode 0400).',
+    )
+  if (ca !== undefined) find(['rucio', 'ca'], authoritiesFault(ca), 'Name a PEM file with the authorities to trust.')
+  return findings
+}
 
-  const { auth } = config.rucio
-  if (auth.type === 'userpass') {
-    const fault = passwordFault(auth.passwordFile)
-    if (fault !== null)
+function checkPipeline({ source = {}, format = {}, vault = {} }: Pipeline, at: KeyPath): readonly Finding[] {
+  const findings: Finding[] = []
+  const find = (path: KeyPath, what: string, hint: string) => findings.push({ path: [...at, ...path], what, hint })
+
+  for (const index of repeated(source.scopes ?? []))
+    find(['source', 'scopes', index], `"${source.scopes![index]!}" is named twice`, 'Remove one of them.')
+  const paths = source.paths ?? []
+  for (const index of repeated(paths.map((rule) => rule?.pfn)))
+    find(['source', 'paths', index, 'pfn'], 'is named twice', 'Remove one of them.')
+  for (const [index, rule] of paths.entries()) {
+    if (rule?.local !== undefined && source.root !== undefined && !within(rule.local, source.root))
       find(
-        ['rucio', 'auth', 'passwordFile'],
-        fault,
-        'Write the password into that file, readable for the agent’s user alone (mode 0400).',
+        ['source', 'paths', index, 'local'],
+        `${rule.local} is not below source.root (${source.root})`,
+        'Correct one of them.',
       )
   }
-  for (const [index, { name, source, format, vault }] of config.pipelines.entries()) {
-    const at = (...keys: (string | number)[]): KeyPath => ['pipelines', index, ...keys]
-    const before = config.pipelines.slice(0, index)
-    if (before.some((other) => other.name === name))
-      find(at('name'), `"${name}" names another pipeline as well`, 'Give each its own name.')
-    for (const other of before) {
-      if (within(vault.root, other.vault.root) || within(other.vault.root, vault.root)) {
+  const { targetSize, maxSize } = format
+  if (targetSize === 0) find(['format', 'targetSize'], 'has to be more than nothing', 'Write a size, such as 100GB.')
+  if (targetSize !== undefined && maxSize !== undefined && maxSize < targetSize)
+    find(['format', 'maxSize'], 'is smaller than targetSize', 'Make it as large, or larger.')
+  if (vault.mount !== undefined && vault.root !== undefined && !within(vault.root, vault.mount))
+    find(
+      ['vault', 'mount'],
+      `${vault.mount} is not at or above vault.root (${vault.root})`,
+      'Name the mount point in which the root is.',
+    )
+  return findings
+}
+
+/** What a pipeline must not share with one before it. */
+function checkPair(pipeline: Pipeline, other: Pipeline, at: KeyPath): readonly Finding[] {
+  const findings: Finding[] = []
+  const find = (path: KeyPath, what: string, hint: string) => findings.push({ path: [...at, ...path], what, hint })
+  const otherName = `pipeline "${other.name ?? '?'}"`
+
+  if (pipeline.name !== undefined && pipeline.name === other.name)
+    find(['name'], `"${pipeline.name}" names another pipeline as well`, 'Give each its own name.')
+  const [root, otherRoot] = [pipeline.vault?.root, other.vault?.root]
+  if (root !== undefined && otherRoot !== undefined && overlap(root, otherRoot))
+    find(
+      ['vault', 'root'],
+      `${root} and the root of ${otherName} (${otherRoot}) are one, or one in the other`,
+      'Give each pipeline a root of its own.',
+    )
+  const [source, otherSource] = [pipeline.source ?? {}, other.source ?? {}]
+  if (source.tapeRse !== undefined && source.tapeRse === otherSource.tapeRse) {
+    for (const [index, scope] of (source.scopes ?? []).entries()) {
+      if (scope !== undefined && otherSource.scopes?.includes(scope) === true)
         find(
-          at('vault', 'root'),
-          `${vault.root} is in the vault of pipeline "${other.name}", or that one in it`,
-          'Give each pipeline a root of its own.',
-        )
-      }
-      if (
-        other.source.tapeRse === source.tapeRse &&
-        other.source.scopes.some((scope) => source.scopes.includes(scope))
-      ) {
-        find(
-          at('source', 'scopes'),
-          `pipeline "${other.name}" takes datasets of the same scopes for ${source.tapeRse}`,
+          ['source', 'scopes', index],
+          `${otherName} takes what is tagged for ${source.tapeRse} in "${scope}" as well`,
           'Let one pipeline alone look for a tape RSE in a scope.',
         )
-      }
     }
-    for (const [position, scope] of source.scopes.entries()) {
-      if (source.scopes.indexOf(scope) < position)
-        find(at('source', 'scopes', position), `"${scope}" is named twice`, 'Remove one of them.')
-    }
-    for (const [position, { local }] of source.paths.entries()) {
-      if (!within(local.replace(/\/$/u, ''), source.root))
-        find(
-          at('source', 'paths', position, 'local'),
-          `${local} is not below source.root (${source.root})`,
-          'Correct one of them.',
-        )
-    }
-    if (format.targetSize === 0)
-      find(at('format', 'targetSize'), 'has to be more than nothing', 'Write a size, such as 100GB.')
-    if (format.maxSize < format.targetSize)
-      find(at('format', 'maxSize'), 'is smaller than targetSize', 'Make it as large, or larger.')
-    if (within(config.catalog, vault.root))
-      find(['catalog'], `it is in the vault of pipeline "${name}"`, 'Put it on a local disk.')
-    if (within(config.catalog, source.root))
-      find(['catalog'], `it is in the source of pipeline "${name}"`, 'Put it on a local disk.')
-    if (within(vault.root, source.root) || within(source.root, vault.root))
-      find(at('vault', 'root'), `it is in the source (${source.root}), or that in it`, 'Keep them apart.')
-    if (vault.mount !== undefined && !within(vault.root, vault.mount))
-      find(
-        at('vault', 'mount'),
-        `the root (${vault.root}) is not below it`,
-        'Name the mount point at or above the root.',
-      )
   }
   return findings
 }
+
+function checkCatalog(catalog: string | undefined, pipelines: Pipelines): readonly Finding[] {
+  if (catalog === undefined) return []
+  return pipelines.flatMap((pipeline) =>
+    (['vault', 'source'] as const).flatMap((place): Finding[] => {
+      const root = pipeline?.[place]?.root
+      if (root === undefined || !within(catalog, root)) return []
+      const what = `${catalog} is in the ${place} of pipeline "${pipeline?.name ?? '?'}" (${root})`
+      return [{ path: ['catalog'], what, hint: 'Put it on a local disk.' }]
+    }),
+  )
+}
+
+function checkVaultsAndSources(pipelines: Pipelines): readonly Finding[] {
+  return pipelines.flatMap((one, index) =>
+    pipelines.flatMap((other): Finding[] => {
+      const [vault, source] = [one?.vault?.root, other?.source?.root]
+      if (vault === undefined || source === undefined || !overlap(vault, source)) return []
+      const what = `${vault} and the source of pipeline "${other?.name ?? '?'}" (${source}) are one, or one in the other`
+      return [{ path: ['pipelines', index, 'vault', 'root'], what, hint: 'Keep them apart.' }]
+    }),
+  )
+}
+
+/** Whether a path is another, or lies below it. */
+const within = (path: string, root: string): boolean => `${path}/`.startsWith(root === '/' ? '/' : `${root}/`)
+const overlap = (a: string, b: string): boolean => within(a, b) || within(b, a)
+
+/** Where in a list something stands that stood there before. */
+const repeated = (list: readonly (string | undefined)[]): readonly number[] =>
+  list.flatMap((item, index) => (item !== undefined && list.indexOf(item) < index ? [index] : []))

@@ -11,6 +11,8 @@ export type Draft<T> = T extends readonly (infer Item)[]
 export const draftOf = <T extends z.ZodType>(schema: T, given: unknown): Draft<z.output<T>> | undefined =>
   soundPart(schema, given) as Draft<z.output<T>> | undefined
 
+type Shape = Readonly<Record<string, z.ZodType>>
+
 function soundPart(schema: z.ZodType, given: unknown): unknown {
   const parsed = schema.safeParse(given)
   if (parsed.success) return parsed.data
@@ -19,7 +21,7 @@ function soundPart(schema: z.ZodType, given: unknown): unknown {
     return given.map((item) => soundPart(inner.element as z.ZodType, item))
   const object = optionOf(inner, given)
   if (!(object instanceof z.ZodObject) || !isMapping(given)) return undefined
-  const shape = Object.entries(object.shape as Record<string, z.ZodType>)
+  const shape = Object.entries<z.ZodType>(object.shape)
   return Object.fromEntries(shape.map(([key, value]) => [key, soundPart(value, given[key])]))
 }
 
@@ -34,8 +36,11 @@ export function bare(schema: z.ZodType): z.ZodType {
 export function optionOf(schema: z.ZodType, given: unknown): z.ZodType {
   if (!(schema instanceof z.ZodDiscriminatedUnion) || !isMapping(given)) return schema
   const { discriminator } = schema.def
-  const options = schema.options as readonly z.ZodObject[]
-  return options.find((option) => option.shape[discriminator]?.safeParse(given[discriminator]).success) ?? schema
+  const chosen = (schema.options as readonly z.ZodType[]).find((option) => {
+    const word = option instanceof z.ZodObject ? (option.shape as Shape)[discriminator] : undefined
+    return word?.safeParse(given[discriminator]).success === true
+  })
+  return chosen ?? schema
 }
 
 const isMapping = (given: unknown): given is Readonly<Record<string, unknown>> =>

@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { stringify } from 'yaml'
+import { parseDocument, stringify } from 'yaml'
 import type { TapeRseError } from '../model/errors.ts'
 import { loadConfig } from './load.ts'
 
@@ -20,6 +22,10 @@ describe('loadConfig()', () => {
   })
   afterEach(() => rmSync(directory, { recursive: true }))
 
+  const replace = (make: (path: string) => void) => {
+    rmSync(password)
+    make(password)
+  }
   const pipeline = (more: object = {}) => ({
     name: 'raw',
     source: { kind: 'rucio', tapeRse: 'TAPE', diskRse: 'DISK', scopes: ['raw'], root: '/data' },
@@ -69,34 +75,68 @@ describe('loadConfig()', () => {
     expect(config.pipelines[0]!.format).toMatchObject({ targetSize: 64 * 2 ** 20, maxSize: 1.5e9 })
   })
 
-  test('lists all problems at once, with line and key', () => {
+  test('lists all problems at once, with line and key, in the order of the file', () => {
     const text = [
       'catalog: relative.db', // 1
       'rucio:', // 2
       '  hots: https://x', // 3
       '  account: 7', // 4
-      '  auth: { type: userpass, username: a }', // 5
+      `  auth: { type: userpass, username: a, passwordFile: ${directory}/nope }`, // 5
       'pipelines:', // 6
       '  - name: raw', // 7
       '    source: { kind: rucio, tapeRse: "*", diskRse: DISK, scopes: [], root: /data/../etc }', // 8
       '    vault: { root: /hpss, minFree: lots, publish: renam }', // 9
+      '    confirm: { readBack: false }', // 10
+      '  - name: raw', // 11
+      '    vault: { root: /hpss/b }', // 12
     ].join('\n')
-    const found = problems(text)
-    for (const expected of [
-      /^1: catalog: /u,
-      /^3: rucio\.hots: there is no such key; did you mean "host"\?/u,
+    const expected = [
+      /^1: catalog: has to be the absolute path/u,
       /^2: rucio\.host: is missing/u,
-      /^4: rucio\.account: has to be a string, is number 7/u,
-      /^5: rucio\.auth\.passwordFile: is missing/u,
+      /^3: rucio\.hots: there is no such key; did you mean "host"\?/u,
+      /^4: rucio\.account: has to be a string, is a number/u,
+      /^5: rucio\.auth\.passwordFile: .*\/nope does not exist/u,
       /^8: pipelines\[0\]\.source\.tapeRse: "\*" is a name that/u,
-      /^8: pipelines\[0\]\.source\.scopes: /u,
-      /^8: pipelines\[0\]\.source\.root: /u,
-      /^9: pipelines\[0\]\.vault\.minFree: /u,
-      /^9: pipelines\[0\]\.vault\.publish: string "renam" is not possible; did you mean "rename"\?/u,
-    ]) {
-      expect(found).toContainEqual(expect.stringMatching(expected))
-    }
-    expect(found).toHaveLength(10)
+      /^8: pipelines\[0\]\.source\.scopes: names no scope/u,
+      /^8: pipelines\[0\]\.source\.root: has to be an absolute path/u,
+      /^9: pipelines\[0\]\.vault\.publish: "renam" is not possible; did you mean "rename"\?/u,
+      /^9: pipelines\[0\]\.vault\.minFree: has to be a size/u,
+      /^10: pipelines\[0\]\.confirm\.readBack: false is not built yet/u,
+      /^11: pipelines\[1\]\.source: is missing/u,
+      /^11: pipelines\[1\]\.name: "raw" names another pipeline/u,
+      /^12: pipelines\[1\]\.vault\.root: \/hpss\/b and the root of pipeline "raw"/u,
+    ]
+    expect(problems(text)).toEqual(expected.map((each) => expect.stringMatching(each)))
+  })
+
+  test('does not look into what is not built yet', () => {
+    const flowB = pipeline({ source: { kind: 'directory', list: '/etc/directories' } })
+    expect(problems(good({ pipelines: [flowB], grace: 5, schedule: 'hourly' }))).toEqual([
+      expect.stringMatching(/pipelines\[0\]\.source\.kind: "directory" is not built yet/u),
+      expect.stringMatching(/grace: is not built yet/u),
+      expect.stringMatching(/schedule: is not built yet/u),
+    ])
+  })
+
+  test.each([
+    ['a mapping for a text', { catalog: { file: '/a' } }, 'catalog: has to be a string, is a mapping'],
+    ['a text for a mapping', { rucio: 'https://x' }, 'rucio: has to be a mapping, is a string'],
+    ['a mapping for a list', { pipelines: pipeline() }, 'pipelines: has to be a list, is a mapping'],
+    ['nothing for a mapping', { pipelines: [pipeline({ vault: null })] }, 'vault: has to be a mapping, is empty'],
+    ['a text for a number', { movers: 'many' }, 'movers: has to be a number, is a string'],
+    ['a fraction', { movers: 1.5 }, 'movers: has to be a whole number, is a fraction'],
+    ['no mover', { movers: 0 }, 'movers: has to be 1 or more'],
+    ['a list for a word', { pipelines: [pipeline({ reopened: [] })] }, 'reopened: has to be a word, is a list'],
+    ['no list item', { pipelines: [7] }, 'pipelines[0]: has to be a mapping, is a number'],
+    ['no pipeline', { pipelines: [] }, 'pipelines: names no pipeline'],
+    ['no way to sign in', { rucio: { ...server, auth: {} } }, 'rucio.auth.type: is missing'],
+    [
+      'a misspelt way to sign in',
+      { rucio: { ...server, auth: { type: 'userpas' } } },
+      'rucio.auth.type: "userpas" is not possible; did you mean "userpass"?',
+    ],
+  ])('says what was expected and what it found: %s', (_, more, expected) => {
+    expect(problems(good(more))).toContainEqual(expect.stringContaining(expected))
   })
 
   test.each([
@@ -118,9 +158,65 @@ describe('loadConfig()', () => {
     [
       'a vault in the source',
       { pipelines: [pipeline({ vault: { root: '/data/tape' } })] },
-      /vault\.root: it is in the source/u,
+      /vault\.root: \/data\/tape and the source/u,
     ],
-    ['a catalog in the vault', { catalog: '/hpss/catalog.db' }, /catalog: it is in the vault/u],
+    ['a catalog in the vault', { catalog: '/hpss/catalog.db' }, /catalog: \/hpss\/catalog\.db is in the vault/u],
+    ['a catalog in the source', { catalog: '/data/catalog.db' }, /catalog: \/data\/catalog\.db is in the source/u],
+    [
+      'a vault in the source of another pipeline',
+      {
+        pipelines: [
+          pipeline(),
+          pipeline({
+            name: 'b',
+            source: { ...pipeline().source, tapeRse: 'B', root: '/other' },
+            vault: { root: '/data/b' },
+          }),
+        ],
+      },
+      /pipelines\[1\]\.vault\.root: \/data\/b and the source of pipeline "raw"/u,
+    ],
+    [
+      'one scope for two pipelines',
+      { pipelines: [pipeline(), pipeline({ name: 'b', vault: { root: '/b' } })] },
+      /pipelines\[1\]\.source\.scopes\[0\]: pipeline "raw" takes what is tagged for TAPE in "raw" as well/u,
+    ],
+    [
+      'a scope that is named twice',
+      { pipelines: [pipeline({ source: { ...pipeline().source, scopes: ['a', 'b', 'a'] } })] },
+      /scopes\[2\]: "a" is named twice/u,
+    ],
+    [
+      'a scope that is no directory',
+      { pipelines: [pipeline({ source: { ...pipeline().source, scopes: ['..'] } })] },
+      /scopes\[0\]: has to be the name of a scope/u,
+    ],
+    [
+      'an expression for an RSE',
+      { pipelines: [pipeline({ source: { ...pipeline().source, diskRse: 'A|B' } })] },
+      /diskRse: has to be the name of one RSE/u,
+    ],
+    [
+      'a path rule that climbs out of the root',
+      {
+        pipelines: [
+          pipeline({ source: { ...pipeline().source, paths: [{ pfn: 'root://x/', local: '/data/../x/' }] } }),
+        ],
+      },
+      /paths\[0\]\.local: has to be an absolute path/u,
+    ],
+    [
+      'a mount that is not above the root',
+      { pipelines: [pipeline({ vault: { root: '/hpss', mount: '/hpss/lsst' } })] },
+      /vault\.mount: \/hpss\/lsst is not at or above/u,
+    ],
+    [
+      'a URL with a password',
+      {
+        rucio: { ...server, host: 'https://a:canary@x', auth: { type: 'userpass', username: 'a', passwordFile: '/' } },
+      },
+      /rucio\.host: has to be a URL/u,
+    ],
     [
       'a target above the maximum',
       { pipelines: [pipeline({ format: { targetSize: '2GB', maxSize: '1GB' } })] },
@@ -143,9 +239,22 @@ describe('loadConfig()', () => {
   test.each([
     ['a missing', () => rmSync(password), /does not exist/u],
     ['an empty', () => writeFileSync(password, ' \n'), /is empty/u],
+    ['a directory as', () => replace(mkdirSync), /is a directory/u],
+    ['a pipe as', () => replace((path) => execFileSync('mkfifo', [path])), /is not a regular file/u],
+    ['a loop as', () => replace((path) => symlinkSync(path, path)), /cannot be read \(ELOOP\)/u],
   ])('refuses %s password file', (_, spoil, expected) => {
     spoil()
     expect(problems(good())).toEqual([expect.stringMatching(expected)])
+  })
+
+  test('takes authorities from a PEM file alone', () => {
+    const withAuthorities = (ca: string) => good({ rucio: { ...good().rucio, ca } })
+    const pem = join(directory, 'ca.pem')
+    writeFileSync(pem, '-----BEGIN CERTIFICATE-----\n')
+    expect(load(withAuthorities(pem)).config.rucio.ca).toBe(pem)
+    expect(problems(withAuthorities(password))).toEqual([expect.stringContaining('holds no PEM certificate')])
+    expect(problems(withAuthorities(directory))).toEqual([expect.stringContaining('only a file is built yet')])
+    expect(problems(withAuthorities('/nope'))).toEqual([expect.stringContaining('/nope does not exist')])
   })
 
   test.each([
@@ -163,7 +272,7 @@ describe('loadConfig()', () => {
       },
       'rucio.config',
     ],
-    ['PostgreSQL', { catalog: 'postgres://x/y' }, 'catalog'],
+    ['PostgreSQL', { catalog: 'postgres://x:canary@y/z' }, 'catalog'],
     ['waiting for tape', { pipelines: [pipeline({ confirm: { onTape: 'required' } })] }, 'onTape'],
     ['not reading back', { pipelines: [pipeline({ confirm: { readBack: false } })] }, 'readBack'],
     ['addenda', { pipelines: [pipeline({ reopened: 'addendum' })] }, 'reopened'],
@@ -173,25 +282,72 @@ describe('loadConfig()', () => {
   ])('refuses %s by name, because it is not built yet', (_, more, key) => {
     const problem = problems(good(more)).find((each) => each.includes('not built yet'))
     expect(problem).toContain(key)
+    expect(problem).not.toContain('canary')
   })
 
   test('says line and reason of what is no YAML, and of a key that is there twice', () => {
     expect(problems('catalog: [')[0]).toMatch(/^\d+: not valid YAML/u)
     expect(problems('catalog: /a\ncatalog: /b\n')[0]).toMatch(/^2: not valid YAML: Map keys must be unique/u)
-    expect(problems('')[0]).toContain('has to be a mapping')
+    expect(problems('a: 1\nb: *nobody')).toEqual([expect.stringMatching(/^2: not valid YAML: an alias/u)])
+    expect(problems('a: !secret canary')).toEqual([expect.stringMatching(/^1: not valid YAML: Unresolved tag/u)])
+    expect(problems('a: 1\n--- \nb: 2')).toEqual([
+      expect.stringMatching(/^2: not valid YAML: Source contains multiple/u),
+    ])
+    expect(problems('')).toEqual(['1: has to be a mapping, is empty'])
   })
 
   test('looks where it is told, then where configs are', () => {
     load(good())
     expect(loadConfig(undefined, { TAPE_RSE_CONFIG: file }, '/').file).toBe(file)
     expect(loadConfig(undefined, {}, directory).file).toBe(file)
-    expect(() => loadConfig('nope.yaml', {}, directory)).toThrow(/Cannot read the config .*nope\.yaml/u)
+    expect(() => loadConfig('nope.yaml', {}, directory)).toThrow(
+      /Cannot read the config: .*\/nope\.yaml does not exist/u,
+    )
+    expect(() => loadConfig('.', {}, directory)).toThrow(/is a directory/u)
     rmSync(file)
-    expect(() => loadConfig(undefined, {}, directory)).toThrow(/there is none at/u)
+    expect(() => loadConfig(undefined, { TAPE_RSE_CONFIG: '' }, directory)).toThrow(
+      `there is none at ${directory}/tape-rse.yaml and /etc/tape-rse/tape-rse.yaml`,
+    )
   })
 
-  test('never shows what is in the password file', () => {
-    chmodSync(password, 0o600)
-    expect(JSON.stringify(load(good()).config)).not.toContain('canary')
+  test('takes it or refuses it, whatever stands at any place of it', () => {
+    const paths = pathsOf(good())
+    fc.assert(
+      fc.property(fc.constantFrom(...paths), fc.jsonValue({ maxDepth: 2 }), (path, value) => {
+        const document = parseDocument(stringify(good()))
+        document.setIn(path, value)
+        try {
+          load(document.toString())
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'CONFIG_INVALID' })
+        }
+      }),
+    )
+  })
+
+  test('takes an alias for what its anchor says', () => {
+    const format = { targetSize: '1GB', maxSize: '2GB' }
+    const other = { name: 'b', source: { ...pipeline().source, tapeRse: 'B' }, vault: { root: '/b' } }
+    const text = stringify(good({ pipelines: [pipeline({ format }), pipeline({ ...other, format })] }))
+    expect(text).toContain('format: *')
+    expect(load(text).config.pipelines.map((each) => each.format.targetSize)).toEqual([1e9, 1e9])
+  })
+
+  test('repeats no value of a credential, even of the wrong type or place', () => {
+    const auth = { type: 'userpass', username: 'a', passwordFile: 20_261_127, password: 'canary' }
+    const found = problems(good({ rucio: { ...server, auth, ca: 'canary' } })).join('\n')
+    expect(found).not.toMatch(/canary|20261127/u)
+    expect(JSON.stringify(load(good()))).not.toContain('canary')
   })
 })
+
+/** All places in a value, the outer ones as well. */
+const pathsOf = (value: unknown, path: (string | number)[] = []): (string | number)[][] =>
+  typeof value !== 'object' || value === null
+    ? [path]
+    : [
+        path,
+        ...Object.entries(value).flatMap(([key, inner]) =>
+          pathsOf(inner, [...path, Array.isArray(value) ? Number(key) : key]),
+        ),
+      ]

@@ -1,26 +1,30 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { isMap, isNode, isScalar, LineCounter, parseDocument, type Document } from 'yaml'
-import { z } from 'zod'
 import { failure, TapeRseError, type Problem } from '../model/errors.ts'
-import { checkConfig, type Finding } from './check.ts'
-import type { KeyPath } from './not-built.ts'
+import { checkConfig } from './check.ts'
+import { authoritiesFault, passwordFault, whyUnreadable } from './credentials.ts'
+import { draftOf } from './draft.ts'
+import { keyText, type Finding, type KeyPath } from './finding.ts'
+import { issuesOf } from './issues.ts'
+import { notBuilt } from './not-built.ts'
 import { configSchema, type Config } from './schema.ts'
-import { nearest } from './spelling.ts'
+import { readYaml, type YamlText } from './yaml.ts'
 
 /** Where a config is looked for when none is named. */
 const places = ['tape-rse.yaml', '/etc/tape-rse/tape-rse.yaml']
 
-/** A config, and the text that it came from. */
+/** A config, and where it came from. */
 export interface LoadedConfig {
+  /** Absolute. */
   readonly file: string
   readonly config: Config
-  readonly document: Document
-  readonly lines: LineCounter
+  /** In which line of the file a value stands; null: it is a default. */
+  readonly lineOf: (path: KeyPath) => number | null
 }
 
 /**
  * Finds, reads and checks the config. Reads credential files, to see that they are there; neither a mount nor the network.
+ * @param named what `--config` says
  * @throws TapeRseError CONFIG_INVALID, with all problems at once, each with file, line and key
  */
 export function loadConfig(
@@ -29,43 +33,40 @@ export function loadConfig(
   cwd: string,
 ): LoadedConfig {
   const file = findConfig(named, env, cwd)
-  const lines = new LineCounter()
-  const document = parseDocument(readText(file), { lineCounter: lines, uniqueKeys: true })
-  const at = (path: KeyPath) => `${file}${lineOf(document, lines, path)}`
-  const problem = (where: string, what: string, hint: string): Problem => ({
-    code: 'CONFIG_INVALID',
-    message: `${where}: ${what}`,
-    hint,
-  })
-
-  const malformed = document.errors.map((error) =>
-    problem(
-      `${file}:${lines.linePos(error.pos[0]).line}`,
-      `not valid YAML: ${error.message.split(' at line')[0]!}`,
-      'See https://yaml.org, or an example in config/.',
-    ),
-  )
-  if (malformed.length > 0) throw new TapeRseError(malformed as [Problem, ...Problem[]])
-
-  const raw: unknown = document.toJS()
-  const parsed = configSchema.safeParse(raw, { reportInput: true })
-  const findings = parsed.success ? checkConfig(parsed.data, passwordFault) : parsed.error.issues.flatMap(findingsOf)
-  if (findings.length > 0) {
-    const problems = findings.map(({ path, what, hint }) => problem(at(path), `${keyText(path)}${what}`, hint))
-    throw new TapeRseError(problems as [Problem, ...Problem[]])
-  }
-  return { file, config: parsed.data as Config, document, lines }
+  const { value, lineOf } = parseYaml(file, readText(file))
+  const problems = findingsIn(value)
+    .map((finding) => ({ ...finding, line: nearestLine(finding.path, lineOf) }))
+    .sort((a, b) => a.line - b.line)
+    .map(({ line, path, what, hint }) =>
+      invalid(file, line, path.length === 0 ? what : `${keyText(path)}: ${what}`, hint),
+    )
+  throwAll(problems)
+  return { file, config: configSchema.parse(value) as Config, lineOf }
 }
+
+/** All that is wrong. What is not built yet is not looked into: its keys have no meaning yet. */
+function findingsIn(value: unknown): readonly Finding[] {
+  const missing = notBuilt(value)
+  const meaningless = missing.map(({ path }) => (choosesRest(path.at(-1)) ? path.slice(0, -1) : path))
+  const hasMeaning = ({ path }: Finding) =>
+    !meaningless.some((outer) => outer.every((key, index) => path[index] === key))
+  const draft = draftOf(configSchema, value) ?? {}
+  const others = [...issuesOf(value), ...checkConfig(draft, { passwordFault, authoritiesFault })]
+  return [...missing, ...others.filter(hasMeaning)]
+}
+
+/** Whether a key says what its neighbours mean. */
+const choosesRest = (key: string | number | undefined): boolean => key === 'kind' || key === 'type'
 
 function findConfig(named: string | undefined, env: Readonly<Record<string, string | undefined>>, cwd: string): string {
   const wanted = named ?? env['TAPE_RSE_CONFIG']
-  if (wanted !== undefined) return resolve(cwd, wanted)
-  const found = places.map((place) => resolve(cwd, place)).find((place) => existsSync(place))
+  if (wanted !== undefined && wanted !== '') return resolve(cwd, wanted)
+  const candidates = places.map((place) => resolve(cwd, place))
+  const found = candidates.find((place) => existsSync(place))
   if (found !== undefined) return found
-  const looked = places.map((place) => resolve(cwd, place)).join(' and ')
   throw failure(
     'CONFIG_INVALID',
-    `Cannot find a config: there is none at ${looked}`,
+    `Cannot find a config: there is none at ${candidates.join(' and ')}`,
     'Name one by --config or $TAPE_RSE_CONFIG. config/ has examples.',
   )
 }
@@ -74,143 +75,32 @@ function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    const what = error instanceof Error ? error.message : String(error)
-    throw failure('CONFIG_INVALID', `Cannot read the config ${file}: ${what}`, 'Name another by --config.', error)
+    const hint = 'Correct --config or $TAPE_RSE_CONFIG. config/ has examples.'
+    throw failure('CONFIG_INVALID', `Cannot read the config: ${file} ${whyUnreadable(error)}`, hint, error)
   }
 }
 
-/** `:12` where the key, or the nearest one above it, stands in the file. */
-function lineOf(document: Document, lines: LineCounter, path: KeyPath): string {
-  for (let length = path.length; length > 0; length--) {
-    const offset = offsetOf(document, path.slice(0, length))
-    if (offset !== null) return `:${lines.linePos(offset).line}`
-  }
-  return ''
+function parseYaml(file: string, text: string): YamlText {
+  const yaml = readYaml(text)
+  if ('value' in yaml) return yaml
+  const hint = 'Correct the line. config/ has examples.'
+  throwAll(yaml.map(({ line, what }) => invalid(file, line, `not valid YAML: ${what}`, hint)))
+  throw new Error('Cannot read YAML, and no fault was found')
 }
 
-function offsetOf(document: Document, path: KeyPath): number | null {
-  const parent: unknown = document.getIn(path.slice(0, -1), true)
-  const key = path.at(-1)
-  if (isMap(parent)) {
-    const pair = parent.items.find((item) => isScalar(item.key) && item.key.value === key)
-    return pair !== undefined && isNode(pair.key) ? (pair.key.range?.[0] ?? null) : null
-  }
-  const node: unknown = document.getIn(path, true)
-  return isNode(node) ? (node.range?.[0] ?? null) : null
+const invalid = (file: string, line: number | null, what: string, hint: string): Problem => ({
+  code: 'CONFIG_INVALID',
+  message: `${file}:${line ?? 1}: ${what}`,
+  hint,
+})
+
+function throwAll(problems: readonly Problem[]): void {
+  const [first, ...others] = problems
+  if (first !== undefined) throw new TapeRseError([first, ...others])
 }
 
-/** `pipelines[0].vault.root: ` */
-function keyText(path: KeyPath): string {
-  const text = path
-    .map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index === 0 ? '' : '.'}${key}`))
-    .join('')
-  return text === '' ? '' : `${text}: `
-}
-
-/** One problem of the schema, as a person should read it. */
-function findingsOf(issue: z.core.$ZodIssue): readonly Finding[] {
-  const path = issue.path as KeyPath
-  // eslint-disable-next-line @typescript-eslint/switch-exhaustiveness-check -- the others bring a message of their own
-  switch (issue.code) {
-    case 'unrecognized_keys': {
-      const known = knownKeys(path)
-      return issue.keys.map((key) => {
-        const close = nearest(key, known)
-        return {
-          path: [...path, key],
-          what: `there is no such key${close === null ? '' : `; did you mean "${close}"?`}`,
-          hint: `Known here: ${known.join(', ')}.`,
-        }
-      })
-    }
-    case 'invalid_union': {
-      const inner = issue.errors.map((each) => each.filter((one) => one.code !== 'invalid_type'))
-      const said = inner.find((each) => each.length > 0)?.[0]
-      return [
-        { path, what: said?.message ?? `${found(issue.input)} is none of what is possible here`, hint: hintFor(path) },
-      ]
-    }
-    case 'invalid_type':
-      return [
-        issue.input === undefined
-          ? { path, what: 'is missing', hint: hintFor(path) }
-          : { path, what: `has to be ${article(issue.expected)}, is ${found(issue.input)}`, hint: hintFor(path) },
-      ]
-    case 'invalid_value': {
-      const close = typeof issue.input === 'string' ? nearest(issue.input, issue.values.map(String)) : null
-      return [
-        {
-          path,
-          what:
-            issue.input === undefined
-              ? 'is missing'
-              : `${found(issue.input)} is not possible${close === null ? '' : `; did you mean "${close}"?`}`,
-          hint: `Possible: ${issue.values.map(String).join(', ')}.`,
-        },
-      ]
-    }
-    default:
-      return [{ path, what: issue.message, hint: hintFor(path) }]
-  }
-}
-
-const hintFor = (path: KeyPath): string => schemaAt(path)?.description ?? 'docs/config.md describes every key.'
-
-const names: Readonly<Record<string, string>> = {
-  object: 'a mapping',
-  record: 'a mapping',
-  array: 'a list',
-  int: 'an integer',
-}
-const article = (type: string): string => names[type] ?? `a ${type}`
-
-const found = (value: unknown): string =>
-  value === null
-    ? 'empty'
-    : Array.isArray(value)
-      ? 'a list'
-      : typeof value === 'object'
-        ? 'a mapping'
-        : `${typeof value} ${JSON.stringify(value)}`
-
-/** The keys that a mapping may have. */
-function knownKeys(path: KeyPath): readonly string[] {
-  const schema = schemaAt(path)
-  if (schema instanceof z.ZodObject) return Object.keys(schema.shape)
-  if (schema instanceof z.ZodDiscriminatedUnion || schema instanceof z.ZodUnion) {
-    const options = schema.options as readonly z.ZodType[]
-    return [...new Set(options.flatMap((option) => (option instanceof z.ZodObject ? Object.keys(option.shape) : [])))]
-  }
-  return []
-}
-
-/** The schema of what lies at a path. */
-function schemaAt(path: KeyPath): z.ZodType | null {
-  let schema: z.ZodType | null = configSchema
-  for (const key of path) {
-    schema = unwrapped(schema)
-    if (schema instanceof z.ZodArray) schema = schema.element as z.ZodType
-    else if (schema instanceof z.ZodObject) schema = (schema.shape as Record<string, z.ZodType>)[String(key)] ?? null
-    else return null
-    if (schema === null) return null
-  }
-  return unwrapped(schema)
-}
-
-function unwrapped(schema: z.ZodType): z.ZodType {
-  let inner = schema
-  while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault)
-    inner = inner.unwrap() as z.ZodType
-  return inner
-}
-
-/** What is wrong with a password file: of its content, only whether there is any is looked at. */
-function passwordFault(path: string): string | null {
-  try {
-    if (!statSync(path).isFile()) return `${path} is not a file`
-    return readFileSync(path, 'utf8').trim() === '' ? `${path} is empty` : null
-  } catch (error) {
-    const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown error'
-    return code === 'ENOENT' ? `${path} does not exist` : `${path} cannot be read (${code})`
-  }
+/** The line of the key, or of the nearest one above it that is there. */
+function nearestLine(path: KeyPath, lineOf: YamlText['lineOf']): number {
+  const lines = path.map((_, index) => lineOf(path.slice(0, path.length - index)))
+  return lines.find((line) => line !== null) ?? 1
 }

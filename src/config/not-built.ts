@@ -30,10 +30,13 @@ export const NOT_BUILT: readonly NotBuilt[] = [
   { key: 'server', values: null, hint: 'Remove it; see `tape-rse status`.' },
 ]
 
-/** What a config asks for that is not built yet. Never names a value it was not told of: a URL may hold a password. */
-export function notBuilt(config: unknown): readonly Finding[] {
+/**
+ * What a config asks for that is not built yet.
+ * @param given what the file says. Only words of the table are repeated: the URL of a database may hold a password
+ */
+export function notBuilt(given: unknown): readonly Finding[] {
   return NOT_BUILT.flatMap(({ key, values, hint }) =>
-    valuesAt(config, key.split('.')).flatMap(({ path, value }): Finding[] => {
+    valuesAt(given, key.split('.')).flatMap(({ path, value }): Finding[] => {
       if (values === null) return [{ path, what: 'is not built yet', hint }]
       const refused = values.find((each) => means(each, value))
       return refused === undefined ? [] : [{ path, what: `${JSON.stringify(refused)} is not built yet`, hint }]
@@ -46,17 +49,18 @@ const means = (refused: string | boolean, value: unknown): boolean =>
     ? typeof value === 'string' && value.startsWith(refused.slice(0, -1))
     : value === refused
 
-/** The values that are there under a key of the table. */
+/** What the file says under a key of the table. */
 function valuesAt(
-  config: unknown,
+  given: unknown,
   keys: readonly string[],
   path: KeyPath = [],
 ): readonly { readonly path: KeyPath; readonly value: unknown }[] {
   const [key, ...rest] = keys
-  if (config === undefined) return []
-  if (key === undefined) return [{ path, value: config }]
+  if (key === undefined) return [{ path, value: given }]
   const name = key.replace('[]', '')
-  const value = (config as Readonly<Record<string, unknown>>)[name]
-  if (!Array.isArray(value)) return valuesAt(value, rest, [...path, name])
-  return value.flatMap((item, index) => valuesAt(item, rest, [...path, name, index]))
+  if (typeof given !== 'object' || given === null || !Object.hasOwn(given, name)) return []
+  const value = (given as Readonly<Record<string, unknown>>)[name]
+  if (name === key) return valuesAt(value, rest, [...path, name])
+  const items: readonly unknown[] = Array.isArray(value) ? value : []
+  return items.flatMap((item, index) => valuesAt(item, rest, [...path, name, index]))
 }

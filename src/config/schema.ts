@@ -46,7 +46,10 @@ const tapeRse = rse.superRefine((name, context) => {
 const diskRse = rse.regex(/^[\w.-]*$/u, 'has to be the name of one RSE, not an expression')
 const scope = z
   .string()
-  .regex(/^(?!\.{1,2}$)[\w.-]{1,255}$/u, 'has to be the name of a scope that can be a directory: letters, digits, "_", "-", "."')
+  .regex(
+    /^(?!\.{1,2}$)[\w.-]{1,255}$/u,
+    'has to be the name of a scope that can be a directory: letters, digits, "_", "-", "."',
+  )
   .meta({ title: 'name' })
 const text = z.string().min(1, 'is empty').meta({ title: 'text' })
 
@@ -101,9 +104,14 @@ const source = z
           pfn: text.describe('How PFNs begin, such as `root://host:1094//xrd/`.'),
           local: z
             .string()
-            .refine((given) => isPath(given.replace(/(?<=.)\/$/u, '')), 'has to be an absolute path without "//", "." or ".."')
+            .refine(
+              (given) => isPath(given.replace(/(?<=.)\/$/u, '')),
+              'has to be an absolute path without "//", "." or ".."',
+            )
             .meta({ title: 'path' })
-            .describe('What stands there instead on this machine. A "/" at the end belongs to it, as it does to `pfn`.'),
+            .describe(
+              'What stands there instead on this machine. A "/" at the end belongs to it, as it does to `pfn`.',
+            ),
         }),
       )
       .prefault([])

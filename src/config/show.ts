@@ -1,55 +1,49 @@
-import { isMap, isScalar, isSeq, type Document, type LineCounter, type Node } from 'yaml'
+import { Document, isNode, isSeq } from 'yaml'
 import { z } from 'zod'
+import { keyText, type KeyPath } from './finding.ts'
 import type { LoadedConfig } from './load.ts'
-import type { KeyPath } from './not-built.ts'
 import { configSchema } from './schema.ts'
 
-/** A value of the config in force, and where it came from. */
-export interface ShownValue {
-  /** `pipelines[0].vault.root` */
-  readonly key: string
-  readonly value: string | number | boolean
-  /** `tape-rse.yaml:12`, or `default`. */
-  readonly from: string
+/** What is in force, for programs. */
+export interface ShownConfig {
+  readonly file: string
+  readonly config: LoadedConfig['config']
+  /** Where each value came from: `{ "pipelines[0].vault.root": "line 12", "movers": "default" }` */
+  readonly origins: Readonly<Record<string, string>>
 }
 
-/** Every value that is in force. There are no secrets in it: the config names the files that hold them. */
-export function showConfig({ config, document, lines, file }: LoadedConfig): readonly ShownValue[] {
-  const values: ShownValue[] = []
-  const walk = (value: unknown, path: KeyPath): void => {
-    if (Array.isArray(value)) value.forEach((item, index) => walk(item, [...path, index]))
-    else if (typeof value === 'object' && value !== null) {
-      for (const [key, inner] of Object.entries(value)) walk(inner, [...path, key])
-    } else if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
-      const line = lineOf(document, lines, path)
-      values.push({ key: textOf(path), value, from: line === null ? 'default' : `${file}:${line}` })
-    }
+/** The config in force. There are no secrets in it: a config names the files that hold them. */
+export const shownConfig = ({ file, config, lineOf }: LoadedConfig): ShownConfig => ({
+  file,
+  config,
+  origins: Object.fromEntries(pathsOf(config).map((path) => [keyText(path), origin(lineOf(path))])),
+})
+
+/** The config in force as YAML that loads again, to the same config; behind each value, where it came from. */
+export function configText({ file, config, lineOf }: LoadedConfig): string {
+  const document = new Document(config)
+  document.commentBefore = ` ${file}; sizes are bytes`
+  for (const path of pathsOf(config)) {
+    const node: unknown = document.getIn(path, true)
+    if (isSeq(node)) node.flow = true
+    if (isNode(node)) node.comment = ` ${origin(lineOf(path))}`
   }
-  walk(config, [])
-  return values
+  return document.toString({ lineWidth: 0 }).trimEnd()
 }
 
-function lineOf(document: Document, lines: LineCounter, path: KeyPath): number | null {
-  let node: unknown = document.contents
-  for (const key of path) {
-    node = isMap(node) ? node.get(key, true) : isSeq(node) ? node.get(key, true) : undefined
-    if (node === undefined) return null
-  }
-  const offset = isScalar(node) || isMap(node) || isSeq(node) ? (node as Node).range?.[0] : undefined
-  return offset === undefined ? null : lines.linePos(offset).line
-}
+const origin = (line: number | null): string => (line === null ? 'default' : `line ${line}`)
 
-const textOf = (path: KeyPath): string =>
-  path.map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index === 0 ? '' : '.'}${key}`)).join('')
+/** Where the values are that have no parts, in order. */
+function pathsOf(value: unknown, path: KeyPath = []): readonly KeyPath[] {
+  const isList = Array.isArray(value)
+  if (typeof value !== 'object' || value === null || (isList && value.length === 0)) return [path]
+  return Object.entries(value).flatMap(([key, inner]) => pathsOf(inner, [...path, isList ? Number(key) : key]))
+}
 
 /** The config's JSON Schema (2020-12), by which editors complete and check it. */
 export const schemaText = (): string =>
   JSON.stringify(
-    {
-      $id: 'tape-rse.schema.json',
-      title: 'tape-rse config',
-      ...z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' }),
-    },
+    { $id: 'tape-rse.schema.json', title: 'tape-rse config', ...z.toJSONSchema(configSchema, { io: 'input' }) },
     null,
     2,
   )
