@@ -1,0 +1,406 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { execFileSync } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { datasets, signIn, type RucioRest } from '../src/testing/rucio-rest.ts'
+import { rucio, seedDataset, sql, startRucio, type RucioBed } from './rucio/testbed.ts'
+import { makeSite, type Site } from './site.ts'
+
+/** The whole program, as its users run it: the built command, a real Rucio, the real `rucio` command line. */
+
+const never = new AbortController().signal
+const content = (label: string, bytes: number) => createHash('shake256', { outputLength: bytes }).update(label).digest()
+
+describe('tape-rse run --once, on a real Rucio', () => {
+  let bed: RucioBed
+  let root: RucioRest
+  let scope: string
+  let site: Site
+
+  beforeAll(async () => {
+    bed = await startRucio({}, never)
+    root = await signIn(bed.url, bed.root)
+  }, 300_000)
+  beforeEach(async () => {
+    scope = `t${randomBytes(5).toString('hex')}`
+    await root.ok('POST', `/accounts/root/scopes/${scope}`)
+    site = makeSite({ url: bed.url, agent: bed.agent, disk: bed.disk }, [scope])
+  })
+  afterEach(() => site.dispose())
+  afterAll(() => undefined)
+
+  const did = (name: string) => ({ scope, name })
+  const seed = (
+    name: string,
+    files: Readonly<Record<string, Buffer>>,
+    more: { closed?: boolean; tag?: string | null } = {},
+  ) =>
+    seedDataset(bed, {
+      scope,
+      name,
+      files: Object.entries(files).map(([file, bytes]) => ({ name: file, content: bytes })),
+      closed: more.closed ?? true,
+      tag: more.tag === undefined ? 'TAPE:need' : more.tag,
+    })
+  const two = (prefix: string) => ({
+    [`${prefix}/a.fits`]: content(`${prefix}a`, 50_000),
+    [`${prefix}/b.yaml`]: content(`${prefix}b`, 180),
+  })
+  const tagOf = async (name: string) => (await datasets(root).meta(did(name)))['arcBackup']
+  const onDisk = (file: string) => join(bed.disk, scope, file)
+  const explained = async (name: string) => {
+    const { out } = await site.run('explain', `${scope}:${name}`, '--json')
+    return (
+      JSON.parse(out) as { answer: string; gates: { gate: string; state: string; problems: { code: string }[] }[] }[]
+    )[0]!
+  }
+  const stateOf = async (name: string) => {
+    const rows = JSON.parse((await site.run('list', '--json')).out) as {
+      did: string
+      generation: number
+      state: string
+      held: boolean
+      waiting: string | null
+      problems: { code: string; message: string }[]
+    }[]
+    return rows.filter((row) => row.did === `${scope}:${name}`).at(-1)
+  }
+  const object = (name: string, generation = 1) => `${scope}/${name}/${name.split('/').at(-1)!}.g${generation}.1-1.zip`
+  /** The zip holds exactly these files, as Python reads it. */
+  const expectZip = (location: string, files: Readonly<Record<string, Buffer>>) => {
+    const script = `import sys,zipfile,hashlib,json
+z=zipfile.ZipFile(sys.argv[1]); assert z.testzip() is None
+print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:]}))`
+    const read: unknown = JSON.parse(
+      execFileSync('python3', ['-c', script, join(site.vault, location)], { encoding: 'utf8' }),
+    )
+    expect(read).toEqual(
+      Object.fromEntries(
+        Object.entries(files).map(([name, bytes]) => [name, createHash('md5').update(bytes).digest('hex')]),
+      ),
+    )
+  }
+
+  test('archives a dataset that is tagged and closed by the rucio command line, and says why it waits before that', async () => {
+    const name = 'Dataset/LSSTCam/raw/Obs/20260102/MC_O_20260102_000123'
+    const files = two('LSSTCam/raw')
+    await seed(name, files, { closed: false, tag: null })
+    const cli = async (...args: string[]) => {
+      const done = await rucio(bed, args, bed.root, never)
+      expect(done).toMatchObject({ code: 0 })
+      return done.stdout
+    }
+    await cli('did', 'metadata', 'set', '--key', 'arcBackup', '--value', 'TAPE:need', `${scope}:${name}`)
+
+    expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+    expect(await stateOf(name)).toMatchObject({ state: 'requested', waiting: 'open' })
+    expect((await explained(name)).answer).toContain('it is open')
+    expect(site.objects()).toEqual([])
+
+    await cli('did', 'update', '--close', `${scope}:${name}`)
+    expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+    expect(await cli('did', 'metadata', 'list', '--plugin', 'JSON', `${scope}:${name}`)).toContain('TAPE:done')
+    expect(site.objects()).toEqual([object(name)])
+    expectZip(object(name), files)
+    expect((await explained(name)).answer).toContain('is archived')
+  }, 60_000)
+
+  test('knows what it does not take, and why', async () => {
+    await seed('good', two('good'))
+    await seed('closed-untagged', two('untagged'), { tag: null })
+    await seed('for-another', two('other'), { tag: 'OTHER:need' })
+    await seed('open', two('open'), { closed: false })
+    await seed('empty', {})
+    await root.ok('POST', `/dids/${scope}/container`, { type: 'CONTAINER' })
+    await root.ok('POST', `/dids/${scope}/container/dids`, { dids: [did('good')] })
+    await datasets(root).tag(did('container'), { arcBackup: 'TAPE:need' })
+    await datasets(root).tag(did('good/a.fits'), { arcBackup: 'TAPE:need' })
+
+    expect(await site.run('run', '--once')).toMatchObject({ code: 3 })
+    expect(site.objects()).toEqual([object('good')])
+    expect(await stateOf('container')).toMatchObject({ waiting: 'container' })
+    expect(await stateOf('good/a.fits')).toMatchObject({ waiting: 'file' })
+    expect(await stateOf('open')).toMatchObject({ waiting: 'open' })
+    expect(await stateOf('empty')).toMatchObject({ held: true, problems: [{ code: 'DATASET_EMPTY' }] })
+    for (const name of ['closed-untagged', 'for-another']) {
+      expect(await stateOf(name)).toBeUndefined()
+      expect((await explained(name)).answer).toMatch(/arcBackup is (not set|OTHER:need)/u)
+    }
+    expect((await explained('nowhere')).answer).toContain('Rucio knows no such DID')
+    const other = JSON.parse((await site.run('explain', 'raw:ds_done', '--json')).out) as { answer: string }[]
+    expect(other[0]!.answer).toContain('does not look at scope raw')
+  }, 60_000)
+
+  test('says what is wrong with sources, all of it, and takes the dataset when that is mended', async () => {
+    const files = Object.fromEntries(['a', 'b', 'c', 'd', 'e'].map((name) => [`bad/${name}`, content(name, 3000)]))
+    await seed('bad', files)
+    await seed('good', two('good'))
+    writeFileSync(onDisk('bad/a'), content('other', 3000))
+    rmSync(onDisk('bad/b'))
+    truncateSync(onDisk('bad/c'), 2999)
+    renameSync(onDisk('bad/d'), onDisk('bad/d.moved'))
+    symlinkSync(onDisk('bad/d.moved'), onDisk('bad/d'))
+
+    expect(await site.run('run', '--once')).toMatchObject({ code: 3 })
+    expect(await tagOf('good')).toBe('TAPE:done')
+    expect(await tagOf('bad')).toBe('TAPE:need')
+    expect(site.objects()).toEqual([object('good')])
+    expect((await stateOf('bad'))!.problems.map(({ code }) => code).sort()).toEqual([
+      'SOURCE_CHECKSUM',
+      'SOURCE_MISSING',
+      'SOURCE_NOT_REGULAR',
+      'SOURCE_SIZE',
+    ])
+    expect((await explained('bad')).gates.find(({ gate }) => gate === 'paths readable')).toMatchObject({
+      state: 'failed',
+    })
+
+    rmSync(onDisk('bad/d'))
+    for (const [name, bytes] of Object.entries(files)) writeFileSync(join(bed.disk, scope, name), bytes)
+    expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+    expectZip(object('bad'), files)
+  }, 60_000)
+
+  test('splits a dataset of many files into zips of even size, each with its own manifest', async () => {
+    const files = Object.fromEntries(
+      Array.from({ length: 1200 }, (_, index) => [
+        `many/${String(index).padStart(4, '0')}`,
+        content(`many${index}`, 2000),
+      ]),
+    )
+    await seed('many', files)
+    site.configure((config) => (config.pipelines[0]!.format = { targetSize: '1MB', maxSize: '1.2MB' }))
+    expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+    const zips = site.objects()
+    expect(zips.length).toBeGreaterThanOrEqual(2)
+    const sizes = zips.map((zip) => statSync(join(site.vault, zip)).size)
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(1_200_000)
+    expect(Math.min(...sizes)).toBeGreaterThan(Math.max(...sizes) * 0.9)
+    const names = zips.flatMap((zip) =>
+      execFileSync('unzip', ['-Z1', join(site.vault, zip)], { encoding: 'utf8' })
+        .trim()
+        .split('\n')
+        .slice(1),
+    )
+    expect(names).toEqual(Object.keys(files))
+  }, 60_000)
+
+  test('says what it would do, and writes nothing anywhere', async () => {
+    await seed('good', two('good'))
+    const before = readdirSync(site.directory)
+    const plan = await site.run('run', '--once', '--dry-run', '--json')
+    expect(plan.code).toBe(0)
+    expect(JSON.parse(plan.out)).toMatchObject({
+      bundles: [{ did: `${scope}:good`, files: 2, location: object('good') }],
+      problems: [],
+    })
+    expect(readdirSync(site.directory)).toEqual(before)
+    expect(readdirSync(site.vault)).toEqual([])
+    expect(await tagOf('good')).toBe('TAPE:need')
+  }, 60_000)
+
+  test('sets a lost done again without packing, archives anew what was deleted by hand, holds what changed', async () => {
+    await seed('d', two('d'))
+    await site.run('run', '--once')
+    const inode = () => statSync(join(site.vault, object('d'))).ino
+    const first = inode()
+    await datasets(root).tag(did('d'), { arcBackup: 'TAPE:need' })
+    expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+    expect([await tagOf('d'), inode()]).toEqual(['TAPE:done', first])
+
+    await datasets(root).open(did('d'))
+    const more = content('more', 999)
+    await seedDataset(bed, {
+      scope,
+      name: 'helper',
+      files: [{ name: 'd/more', content: more }],
+      closed: false,
+      tag: null,
+    })
+    await datasets(root).attach(did('d'), [did('d/more')])
+    await datasets(root).close(did('d'))
+    await datasets(root).tag(did('d'), { arcBackup: 'TAPE:need' })
+    expect(await site.run('run', '--once')).toMatchObject({ code: 3 })
+    expect(await stateOf('d')).toMatchObject({ generation: 2, held: true, problems: [{ code: 'REOPENED' }] })
+    expect(site.objects()).toEqual([object('d')])
+
+    rmSync(join(site.vault, object('d')))
+    expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+    expectZip(object('d', 2), { ...two('d'), 'd/more': more })
+    expect(await tagOf('d')).toBe('TAPE:done')
+  }, 60_000)
+
+  test('never follows a tag that another client withdrew, nor a batch of which one may not be written', async () => {
+    await seed('a', two('a'))
+    await seed('b', two('b'))
+    // alice may read, and write nothing here: each dataset is refused by itself.
+    writeFileSync(site.passwordFile, `${bed.user.password}\n`)
+    site.configure((config) => {
+      config.rucio['account'] = bed.user.account
+      config.rucio['auth'] = { type: 'userpass', username: bed.user.username, passwordFile: site.passwordFile }
+    })
+    expect(await site.run('run', '--once')).toMatchObject({ code: 3 })
+    expect(await stateOf('a')).toMatchObject({ state: 'frozen', held: true, problems: [{ code: 'NOT_ALLOWED' }] })
+    expect([await tagOf('a'), await tagOf('b')]).toEqual(['TAPE:need', 'TAPE:need'])
+
+    await datasets(root).tag(did('b'), { arcBackup: 'cancelled' })
+    writeFileSync(site.passwordFile, `${bed.agent.password}\n`)
+    site.configure((config) => {
+      config.rucio['account'] = bed.agent.account
+      config.rucio['auth'] = { type: 'userpass', username: bed.agent.username, passwordFile: site.passwordFile }
+    })
+    expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+    expect([await tagOf('a'), await tagOf('b')]).toEqual(['TAPE:done', 'cancelled'])
+    expect(await stateOf('b')).toMatchObject({ state: 'withdrawn' })
+    expect(site.objects()).toEqual([object('a'), object('b')].sort())
+  }, 60_000)
+
+  test('signs in again when its token has expired in the middle', async () => {
+    await seed('a', two('a'))
+    const running = site.start('run', '--once')
+    const expire = setInterval(() => {
+      void sql(
+        bed,
+        `UPDATE tokens SET expired_at = now() at time zone 'utc' - interval '1 hour' WHERE account = 'tapeagent'`,
+        never,
+      )
+    }, 150)
+    try {
+      expect(await running.ended).toMatchObject({ code: 0 })
+    } finally {
+      clearInterval(expire)
+    }
+    expect(await tagOf('a')).toBe('TAPE:done')
+  }, 60_000)
+
+  describe('ends with a code that says what is wrong:', () => {
+    test('5, and a pause, when Rucio does not answer; the work goes on when it does', async () => {
+      await seed('a', two('a'))
+      site.configure((config) => (config.rucio['host'] = 'http://127.0.0.1:9'))
+      expect(await site.run('run', '--once')).toMatchObject({ code: 5, out: expect.stringContaining('PAUSED') })
+      expect((await site.run('status')).out).toContain('PAUSED')
+      site.configure((config) => (config.rucio['host'] = bed.url))
+      expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+      expect(await tagOf('a')).toBe('TAPE:done')
+    }, 60_000)
+
+    test('6 when the password is refused', async () => {
+      writeFileSync(site.passwordFile, 'canary-wrong-password')
+      const ran = await site.run('run', '--once')
+      expect(ran).toMatchObject({ code: 6 })
+      expect(ran.out + ran.err).not.toContain('canary')
+    }, 60_000)
+
+    test('3 when a scope does not exist, and it says so', async () => {
+      site.configure((config) => (config.pipelines[0]!.source['scopes'] = [scope, 'nosuchscope']))
+      expect(await site.run('run', '--once')).toMatchObject({ code: 3, err: expect.stringContaining('nosuchscope') })
+    }, 60_000)
+
+    test('4 when the config is wrong, with line and key', async () => {
+      site.configure((config) => (config.pipelines[0]!.vault['rot'] = '/x'))
+      expect(await site.run('run', '--once')).toMatchObject({
+        code: 4,
+        err: expect.stringMatching(/tape-rse\.yaml:\d+: pipelines\[0\]\.vault\.rot/u),
+      })
+      expect(existsSync(site.catalog)).toBe(false)
+    }, 60_000)
+
+    test('5 when the vault is not mounted, belongs to another catalog, or has lost its marker', async () => {
+      await seed('a', two('a'))
+      site.configure((config) => (config.pipelines[0]!.vault['mustBeMount'] = true))
+      expect(await site.run('run', '--once')).toMatchObject({
+        code: 5,
+        err: expect.stringContaining('nothing is mounted'),
+      })
+      site.configure((config) => (config.pipelines[0]!.vault['mustBeMount'] = false))
+      const marker = join(site.vault, '.tape-rse.json')
+      writeFileSync(marker, JSON.stringify({ format: 'tape-rse vault', version: 1, catalog: 'another' }))
+      expect(await site.run('run', '--once')).toMatchObject({
+        code: 5,
+        err: expect.stringContaining('belongs to catalog another'),
+      })
+      rmSync(marker)
+      expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+      rmSync(marker)
+      expect(await site.run('run', '--once')).toMatchObject({ code: 5, err: expect.stringContaining('marker') })
+    }, 60_000)
+
+    test('11 when another agent holds the catalog', async () => {
+      await seed('big', { 'big/a': Buffer.alloc(300_000_000) })
+      const first = site.start('run', '--once')
+      while (!existsSync(`${site.catalog}.lock`)) await new Promise((resolve) => setTimeout(resolve, 20))
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      expect(await site.run('run', '--once')).toMatchObject({ code: 11 })
+      expect(await site.run('status')).toMatchObject({ code: 0 })
+      expect(await first.ended).toMatchObject({ code: 0 })
+    }, 60_000)
+
+    test('2 for a command line that it does not understand', async () => {
+      for (const args of [['run'], ['frobnicate'], ['list', '--state', 'x'], ['explain', 'no-colon'], ['explain']]) {
+        expect(await site.run(...args)).toMatchObject({ code: 2, out: '' })
+      }
+    }, 60_000)
+  })
+
+  test('never writes over a foreign object, and takes the dataset when that was moved away', async () => {
+    await seed('a', two('a'))
+    const path = join(site.vault, object('a'))
+    mkdirSync(join(path, '..'), { recursive: true })
+    writeFileSync(path, 'somebody else’s')
+    expect(await site.run('run', '--once')).toMatchObject({ code: 3 })
+    expect(await stateOf('a')).toMatchObject({ held: true, problems: [{ code: 'OBJECT_FOREIGN' }] })
+    expect(readFileSync(path, 'utf8')).toBe('somebody else’s')
+    rmSync(path)
+    expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+    expectZip(object('a'), two('a'))
+  }, 60_000)
+
+  test('tells nobody its secrets', async () => {
+    await seed('a', two('a'))
+    const outputs: string[] = []
+    for (const args of [
+      ['run', '--once'],
+      ['status', '--json'],
+      ['list', '--json'],
+      ['explain', `${scope}:a`],
+      ['config', 'show'],
+      ['config', 'check'],
+      ['config', 'schema'],
+    ]) {
+      const ran = await site.run(...args)
+      expect(ran.code).toBe(0)
+      outputs.push(ran.out, ran.err)
+    }
+    site.configure((config) => (config.rucio['host'] = 'http://127.0.0.1:9'))
+    const failed = await site.run('run', '--once', '--json')
+    const everything = [
+      ...outputs,
+      failed.out,
+      failed.err,
+      readFileSync(site.catalog, 'latin1'),
+      execFileSync('sh', ['-c', `cat "$0"/*/*/*.zip "$0"/.tape-rse.json`, site.vault], { encoding: 'latin1' }),
+    ].join('\n')
+    const tokens = (await sql(bed, `SELECT token FROM tokens WHERE account = 'tapeagent'`, never)).split('\n')
+    for (const secret of [bed.agent.password, ...tokens]) expect(everything).not.toContain(secret)
+  }, 60_000)
+
+  test('publishes directly where the mount cannot rename', async () => {
+    await seed('a', two('a'))
+    site.configure((config) => (config.pipelines[0]!.vault['publish'] = 'direct'))
+    expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+    expectZip(object('a'), two('a'))
+    expect(await tagOf('a')).toBe('TAPE:done')
+  }, 60_000)
+})
