@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { benchAgent } from './agent.ts'
 import { resultTable, type Result } from './measure.ts'
 import { benchPack } from './pack.ts'
 
@@ -8,7 +9,10 @@ const { values } = parseArgs({
   options: { only: { type: 'string' }, rounds: { type: 'string', default: '5' }, json: { type: 'string' } },
 })
 const rounds = Number(values.rounds)
-const suites: readonly (readonly [string, () => Promise<readonly Result[]>])[] = [['pack', () => benchPack(rounds)]]
+const suites: readonly (readonly [string, () => Promise<readonly Result[]>])[] = [
+  ['pack', () => benchPack(rounds)],
+  ['agent', benchAgent],
+]
 
 const results: Result[] = []
 for (const [name, run] of suites) {
