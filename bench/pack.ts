@@ -65,9 +65,6 @@ async function benchWorkload({ name, files, bytes, aims }: Workload, rounds: num
       measured.cp = await timed(() => command('cp', ['-r', source, join(base, 'copy')]))
       rmSync(join(base, 'copy'), { recursive: true })
       warm(base, files * bytes)
-      measured.zip = await timed(() => command('zip', ['-0', '-r', '-q', join(base, 'peer.zip'), '.'], source))
-      rmSync(join(base, 'peer.zip'))
-      warm(base, files * bytes)
       const order = { vault, location, attempt: 1, object }
       const began = performance.now()
       const packed = await movers.run<'pack'>({ ...order, kind: 'pack', sourceRoot: source }, null, signal)
@@ -79,6 +76,9 @@ async function benchWorkload({ name, files, bytes, aims }: Workload, rounds: num
       )
       memory = Math.max(memory, peakMiB(packed.mover))
       rmSync(join(vault.root, 'bench'), { recursive: true })
+      warm(base, files * bytes)
+      measured.zip = await timed(() => command('zip', ['-0', '-r', '-q', join(base, 'peer.zip'), '.'], source))
+      rmSync(join(base, 'peer.zip'))
       if (round === 0) continue // everything is warm from here on
       for (const key of Object.keys(times) as (keyof typeof times)[]) times[key].push(measured[key]!)
     }
