@@ -18,7 +18,10 @@ export default tseslint.config(
       'no-restricted-properties': ['error', ...ambient],
       'no-restricted-syntax': [
         'error',
-        { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: 'Take the clock as an argument.' },
+        {
+          selector: "NewExpression[callee.name='Date'][arguments.length=0]",
+          message: 'Take the clock as an argument.',
+        },
       ],
       'no-console': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
@@ -31,7 +34,15 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/main.ts', 'src/mover/worker.ts', '**/*.test.ts', 'src/testing/**', 'test/**', 'bench/**', 'scripts/**'],
+    files: [
+      'src/main.ts',
+      'src/mover/worker.ts',
+      '**/*.test.ts',
+      'src/testing/**',
+      'test/**',
+      'bench/**',
+      'scripts/**',
+    ],
     rules: { 'no-restricted-properties': 'off', 'no-restricted-syntax': 'off', 'no-console': 'off' },
   },
 )

@@ -11,7 +11,7 @@ const node = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarnin
 
 const run = (args, stdio = 'inherit') =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { stdio })
+    const child = spawn('node_modules/.bin/node', args, { stdio }) // the one that npm ci brought, whatever runs this
     child.once('error', reject)
     child.once('exit', (code) => resolve(code ?? 1))
   })

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import {
@@ -15,7 +15,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { datasets, signIn, type RucioRest } from '../src/testing/rucio-rest.ts'
-import { rucio, seedDataset, sql, startRucio, type RucioBed } from './rucio/testbed.ts'
+import { rucio, seedDataset, sql } from './rucio/testbed.ts'
+import { describeWithRucio } from './with-rucio.ts'
 import { makeSite, type Site } from './site.ts'
 
 /** The whole program, as its users run it: the built command, a real Rucio, the real `rucio` command line. */
@@ -23,23 +24,20 @@ import { makeSite, type Site } from './site.ts'
 const never = new AbortController().signal
 const content = (label: string, bytes: number) => createHash('shake256', { outputLength: bytes }).update(label).digest()
 
-describe('tape-rse run --once, on a real Rucio', () => {
-  let bed: RucioBed
+describeWithRucio('tape-rse run --once, on a real Rucio', (bed) => {
   let root: RucioRest
   let scope: string
   let site: Site
 
   beforeAll(async () => {
-    bed = await startRucio({}, never)
     root = await signIn(bed.url, bed.root)
-  }, 300_000)
+  })
   beforeEach(async () => {
     scope = `t${randomBytes(5).toString('hex')}`
     await root.ok('POST', `/accounts/root/scopes/${scope}`)
     site = makeSite({ url: bed.url, agent: bed.agent, disk: bed.disk }, [scope])
   })
   afterEach(() => site.dispose())
-  afterAll(() => undefined)
 
   const did = (name: string) => ({ scope, name })
   const seed = (

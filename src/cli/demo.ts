@@ -46,7 +46,9 @@ async function tellOutcome(site: DemoSite, terminal: Terminal): Promise<void> {
       const { row, bundles } = found!
       const why =
         row.problems[0]?.message ??
-        (row.waiting === null ? `${plural(bundles.length, 'zip')}, ${bytesText(row.bytes ?? 0)}` : `it is ${row.waiting}`)
+        (row.waiting === null
+          ? `${plural(bundles.length, 'zip')}, ${bytesText(row.bytes ?? 0)}`
+          : `it is ${row.waiting}`)
       rows.push([formatDid(row.did), tagOf(site, did), why.replaceAll(`${site.directory}/`, '')])
     }
     terminal.print(table([{ title: 'DATASET' }, { title: 'TAG IN RUCIO' }, { title: 'WHY' }], rows))

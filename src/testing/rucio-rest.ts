@@ -66,11 +66,13 @@ export async function send(
   body: unknown,
   headers: Record<string, string>,
 ): Promise<Answer> {
-  const response = await fetch(url + path, {
+  const request = {
     method,
     headers: body === undefined ? headers : { 'Content-Type': 'application/json', ...headers },
     body: body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body),
-  })
+  }
+  // gunicorn closes connections that were idle for two seconds: one that is taken up just then fails before it is read.
+  const response = await fetch(url + path, request).catch(() => fetch(url + path, request))
   const text = await response.text()
   return {
     status: response.status,

@@ -65,6 +65,7 @@ export function route(context: Omit<Context, 'args'>): void {
   throw new Refusal(404, null, '<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n')
 }
 
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller knows what it was sent
 function parsed<T>({ request }: Pick<Context, 'request'>): T {
   try {
     return JSON.parse(request.body) as T
@@ -180,8 +181,7 @@ function deleteMeta({ state, request, response, args }: Context): void {
   const known = state.did(didOf(args))
   if (known.meta === null || !(key in known.meta))
     throw new Refusal(404, 'KeyNotFound', `Key '${key}' not found for data identifier`)
-  const { [key]: _, ...rest } = known.meta
-  known.meta = rest
+  known.meta = Object.fromEntries(Object.entries(known.meta).filter(([each]) => each !== key))
   send(response, 200, 'text/html; charset=utf-8', '')
 }
 
@@ -296,9 +296,10 @@ function declareBad(context: Context): void {
 
 function addReplicas(context: Context): void {
   const { state, account, response } = context
-  const { rse, files } = parsed<{ rse: string; files: readonly (NewFile & { adler32?: string; md5?: string })[] }>(
-    context,
-  )
+  const { rse, files } = parsed<{
+    rse: string
+    files: readonly (Omit<NewFile, 'adler32' | 'md5'> & { adler32?: string; md5?: string })[]
+  }>(context)
   if (account !== 'root' && state.accounts.get(account)?.admin !== true)
     throw new Refusal(401, 'AccessDenied', `Account ${account} can not add file replicas on ${rse}`)
   state.addReplicas(
