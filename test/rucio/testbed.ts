@@ -100,13 +100,9 @@ export async function rucioOrReason(
 }
 
 /** Back to what was seeded, database and files; takes some seconds. */
-export async function resetRucio(bed: RucioBed, signal: AbortSignal): Promise<void> {
-  await succeed('reset', bed.version, signal)
-}
+export const resetRucio = (version: string, signal: AbortSignal): Promise<void> => succeed('reset', version, signal)
 
-export async function stopRucio(version: string, signal: AbortSignal): Promise<void> {
-  await succeed('down', version, signal)
-}
+export const stopRucio = (version: string, signal: AbortSignal): Promise<void> => succeed('down', version, signal)
 
 async function succeed(command: string, version: string, signal: AbortSignal): Promise<void> {
   const { code, stderr } = await testbed(command, version, signal)
@@ -156,7 +152,8 @@ async function main([command = '', version = RUCIO_VERSION]: readonly string[]):
   const never = new AbortController().signal
   const progress = (text: string) => process.stderr.write(text)
   if (command === 'up') console.log(JSON.stringify(await startRucio({ version, progress }, never)))
-  else if (command === 'reset' || command === 'down') await succeed(command, version, never)
+  else if (command === 'reset') await resetRucio(version, never)
+  else if (command === 'down') await stopRucio(version, never)
   else throw new Error('usage: node test/rucio/testbed.ts up|reset|down [VERSION]')
 }
 
