@@ -13,6 +13,7 @@ import { zipFormat } from './pack/zip.ts'
 import { assignNext } from './pipeline/assign.ts'
 import { freezeNext, poll } from './pipeline/import.ts'
 import type { Pipeline } from './pipeline/pipeline.ts'
+import type { RucioOptions } from './rucio/call.ts'
 import { rucioClient, type RucioClient } from './rucio/client.ts'
 import { rucioSource, type RucioSource } from './source/rucio.ts'
 
@@ -26,6 +27,8 @@ export interface Ambient {
   readonly log: Logger
   /** `tape-rse/<version>` */
   readonly userAgent: string
+  /** How to wait between two tries. Default: in real time. */
+  readonly sleep?: NonNullable<RucioOptions['sleep']>
 }
 
 /** A mover that shows no progress for so long is killed: longer than HPSS takes to bring a file from tape to disk. */
@@ -135,6 +138,7 @@ export async function withSite<T>(config: Config, ambient: Ambient, work: (site:
     userAgent: ambient.userAgent,
     now: ambient.now,
     random: ambient.random,
+    ...(ambient.sleep !== undefined && { sleep: ambient.sleep }),
   })
   const movers = startSupervisor({ script: workerScript, movers: config.movers, stallMs, killMs })
   const source = ({ source: { tapeRse, diskRse, scopes, root, paths } }: PipelineConfig) =>

@@ -1,6 +1,7 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Refusal, rucioDate, send, sendJson, sendRefusal, type Spoil } from './sandbox-answers.ts'
+import { numbers } from './numbers.ts'
 import { route, type SandboxRequest } from './sandbox-routes.ts'
 import { SandboxState, type SandboxAccount } from './sandbox-state.ts'
 
@@ -33,7 +34,7 @@ export async function startSandboxRucio(accounts: readonly SandboxAccount[], now
   const state = new SandboxState(now)
   for (const account of accounts) state.accounts.set(account.account, account)
   const requests: string[] = []
-  const shuffle = shuffler(1)
+  const shuffle = shuffler(numbers(1))
 
   const server = http.createServer((incoming, response) => {
     void readBody(incoming).then((body) => {
@@ -109,15 +110,8 @@ async function readBody(incoming: IncomingMessage): Promise<string> {
   return Buffer.concat(parts).toString()
 }
 
-/** Fisher–Yates by a small generator (mulberry32), so that a run can be repeated. */
-function shuffler(seed: number): <T>(items: readonly T[]) => readonly T[] {
-  let state = seed
-  const random = () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
+/** Fisher–Yates. */
+function shuffler(random: () => number): <T>(items: readonly T[]) => readonly T[] {
   return (items) => {
     const mixed = [...items]
     for (let last = mixed.length - 1; last > 0; last--) {
