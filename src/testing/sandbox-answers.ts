@@ -1,68 +1,54 @@
-import type { ServerResponse } from 'node:http'
+import { LiteralError } from './sandbox-literal.ts'
+import { RucioException } from './sandbox-world.ts'
 
-/** An error as Rucio answers it. */
-export class Refusal extends Error {
+/** What goes back over the wire. */
+export interface Reply {
   readonly status: number
-  /** null: not one of Rucio's own, so a page of text. */
-  readonly exceptionClass: string | null
-
-  constructor(status: number, exceptionClass: string | null, message: string) {
-    super(message)
-    this.status = status
-    this.exceptionClass = exceptionClass
-  }
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
 }
 
-/** How an answer is spoilt on its way. */
-export type Spoil = 'cut-mid-line' | 'cut-at-line-end' | null
+const typed = (status: number, type: string, body: string, headers: Readonly<Record<string, string>> = {}): Reply => ({
+  status,
+  headers: { 'Content-Type': type, ...headers },
+  body,
+})
 
-/** Rucio's errors say JSON in their body and something else in their type. */
-export function sendRefusal(response: ServerResponse, { status, exceptionClass, message }: Refusal): void {
-  if (exceptionClass === null) {
-    send(response, status, 'text/html; charset=utf-8', message)
-    return
-  }
-  const short = message.length > 125 ? `${message.slice(0, 125)}...` : message
-  response.setHeader('ExceptionClass', exceptionClass)
-  response.setHeader('ExceptionMessage', short.replace(/[\r\n]|[^\u0020-\u00ff]/gu, ' '))
-  send(
-    response,
+export const json = (value: unknown, status = 200): Reply => typed(status, 'application/json', JSON.stringify(value))
+
+/** One JSON value a line; nothing at all for none. */
+export const lines = (values: readonly unknown[]): Reply =>
+  typed(200, 'application/x-json-stream', values.map((value) => `${JSON.stringify(value)}\n`).join(''))
+
+export const created: Reply = typed(201, 'text/html; charset=utf-8', 'Created')
+export const empty: Reply = typed(200, 'text/html; charset=utf-8', '')
+
+export const signedIn = (headers: Readonly<Record<string, string>>): Reply =>
+  typed(200, 'application/octet-stream', '', headers)
+
+/** Flask's own page: nothing of Rucio was asked. */
+export function page(status: 404 | 405): Reply {
+  const title = status === 404 ? 'Not Found' : 'Method Not Allowed'
+  const html = `<!doctype html>\n<html lang=en>\n<title>${status} ${title}</title>\n<h1>${title}</h1>\n`
+  return typed(status, 'text/html; charset=utf-8', html)
+}
+
+/** Rucio's errors are JSON that is called an octet stream, and stand in headers as well: one line, cut (v1/common.py). */
+export function refusal(status: number, exceptionClass: string, message: string): Reply {
+  const line = message.replace(/[\r\n]/g, ' ').trimEnd()
+  return typed(
     status,
     'application/octet-stream',
     JSON.stringify({ ExceptionClass: exceptionClass, ExceptionMessage: message }),
+    { ExceptionClass: exceptionClass, ExceptionMessage: line.length > 125 ? `${line.slice(0, 125)}...` : line },
   )
 }
 
-export function send(response: ServerResponse, status: number, type: string, body: string): void {
-  response.writeHead(status, { 'Content-Type': type })
-  response.end(body)
-}
-
-export const sendJson = (response: ServerResponse, value: unknown): void =>
-  send(response, 200, 'application/json', JSON.stringify(value))
-
-/** A list as Rucio streams it: a JSON value a line. */
-export function sendLines(response: ServerResponse, values: readonly unknown[], spoil: Spoil): void {
-  const text = values.map((value) => `${JSON.stringify(value)}\n`).join('')
-  if (spoil === null) {
-    send(response, 200, 'application/x-json-stream', text)
-    return
-  }
-  response.writeHead(200, { 'Content-Type': 'application/x-json-stream' })
-  const lastLine = text.lastIndexOf('\n', text.length - 2) + 1
-  if (spoil === 'cut-at-line-end') {
-    response.end(text.slice(0, lastLine))
-    return
-  }
-  response.write(text.slice(0, lastLine + Math.floor((text.length - lastLine) / 2)), () => response.destroy())
-}
-
-const days = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
-const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
-
-/** `Sat, 21 Nov 2026 21:42:54 UTC` */
-export function rucioDate(date: Date): string {
-  const two = (value: number) => String(value).padStart(2, '0')
-  const day = `${days[date.getUTCDay()]!}, ${two(date.getUTCDate())} ${months[date.getUTCMonth()]!} ${date.getUTCFullYear()}`
-  return `${day} ${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())} UTC`
+/** An error whose status a route knows is that; another one of Rucio is 500, and one of Python a page of its bare text. */
+export function failed(error: unknown, statuses: Readonly<Record<string, number>>): Reply {
+  if (error instanceof RucioException)
+    return refusal(statuses[error.exceptionClass] ?? 500, error.exceptionClass, error.message)
+  if (error instanceof LiteralError || error instanceof Error)
+    return typed(500, 'text/html; charset=utf-8', error.message)
+  throw error
 }

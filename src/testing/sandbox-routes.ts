@@ -1,348 +1,212 @@
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
-import { didKey, type Did } from '../model/did.ts'
-import { Refusal, rucioDate, send, sendJson, sendLines, type Spoil } from './sandbox-answers.ts'
+import type { Did } from '../model/did.ts'
+import { administering } from './sandbox-admin-routes.ts'
+import type { Reply } from './sandbox-answers.ts'
+import { created, empty, json, lines } from './sandbox-answers.ts'
+import type { Attachment, NewDid } from './sandbox-dids.ts'
+import { addDids, attach, describeContent, describeFiles, describeStatus, detach, setOpen } from './sandbox-dids.ts'
+import type { MetadataChange } from './sandbox-metadata.ts'
+import { bulkMetadata, changeMetadata, deleteMetadata, metadata, permitMetadata } from './sandbox-metadata.ts'
+import { addReplicas, declareBad, listReplicas } from './sandbox-replicas.ts'
+import type { Call } from './sandbox-request.ts'
+import type { Route } from './sandbox-route.ts'
+import { conflicts, route } from './sandbox-route.ts'
+import { attachment, listedDids, newDid, readDids, validate } from './sandbox-schema.ts'
 import { search } from './sandbox-search.ts'
-import type { NewFile, ReplicaState, SandboxDid, SandboxState } from './sandbox-state.ts'
+import type { World } from './sandbox-world.ts'
+import { allow, findDid, isAdmin, mayWrite, name } from './sandbox-world.ts'
 
-/** A request, as the routes see it. */
-export interface SandboxRequest {
-  readonly method: string
-  /** Path, still encoded. */
-  readonly path: string
-  readonly query: URLSearchParams
-  readonly headers: IncomingHttpHeaders
-  readonly body: string
-}
+const STREAM = 'application/x-json-stream'
+const JSON_TYPE = 'application/json'
+const found = { DataIdentifierNotFound: 404 }
+const collection = { ...found, ...conflicts('UnsupportedOperation'), AccessDenied: 401 }
+const metadataErrors = { ...found, KeyNotFound: 400, InvalidMetadata: 400, InvalidValueForKey: 400 }
 
-interface Context {
-  readonly state: SandboxState
-  readonly account: string
-  readonly request: SandboxRequest
-  readonly response: ServerResponse
-  readonly spoil: Spoil
-  /** Rucio promises no order: neither do we. */
-  readonly shuffle: <T>(items: readonly T[]) => readonly T[]
-  /** What the path's groups matched, decoded. */
-  readonly args: readonly string[]
-}
+const reading: readonly Route[] = [
+  route('GET', /^\/scopes\/?$/, null, {}, (_, world) => json([...world.scopes.keys()].sort())),
 
-type Handler = (context: Context) => void
+  route(
+    'GET',
+    /^\/dids\/([^/]+)\/dids\/search$/,
+    STREAM,
+    { DIDFilterSyntaxError: 400, ...conflicts('UnsupportedOperation') },
+    ({ parts: [scope], query, flag }, world) => {
+      const limit = Number(query.get('limit') ?? Number.NaN)
+      return lines(
+        search(world, {
+          scope: scope!,
+          filters: query.get('filters') ?? '[{}]',
+          type: query.get('type') ?? 'collection',
+          limit: Number.isInteger(limit) && limit > 0 ? limit : null,
+          recursive: flag('recursive'),
+          long: flag('long'),
+        }),
+      )
+    },
+  ),
 
-const did = '/dids/([^/]+)/(.+)'
-const routes: readonly (readonly [method: string, pattern: string, handler: Handler])[] = [
-  ['GET', '/scopes/', ({ state, response }) => sendJson(response, [...state.scopes.keys()])],
-  ['POST', '/accounts/([^/]+)/scopes/([^/]+)', addScope],
-  ['GET', '/dids/([^/]+)/dids/search', searchDids],
-  ['POST', '/dids/bulkmeta', bulkMeta],
-  ['POST', '/dids/bulkfiles', bulkFiles],
-  ['POST', '/dids/bulkdidsmeta', bulkDidsMeta],
-  ['POST', '/dids/attachments', attachments],
-  ['POST', '/replicas/list', listReplicas],
-  ['POST', '/replicas/bad', declareBad],
-  ['POST', '/replicas', addReplicas],
-  ['GET', `${did}/meta`, getMeta],
-  ['POST', `${did}/meta`, ({ args, ...context }) => setMeta(context, args, null)],
-  ['POST', `${did}/meta/([^/]+)`, ({ args, ...context }) => setMeta(context, args, args[2]!)],
-  ['DELETE', `${did}/meta`, deleteMeta],
-  ['GET', `${did}/status`, getStatus],
-  ['PUT', `${did}/status`, putStatus],
-  ['GET', `${did}/files`, listFiles],
-  ['GET', `${did}/dids`, listDids],
-  ['POST', `${did}/dids`, attach],
-  ['DELETE', `${did}/dids`, detach],
-  ['POST', did, addDid],
+  route('GET', /^\/dids\/(.+)\/meta$/, JSON_TYPE, { ...found, UnsupportedMetadataPlugin: 400 }, (call, world) =>
+    json(metadata(world, call.did(), call.query.get('plugin') ?? 'DID_COLUMN')),
+  ),
+
+  route('POST', /^\/dids\/bulkmeta$/, STREAM, found, (call, world) => {
+    const dids = call.field('dids')
+    const inherit = call.bodyFlag('inherit')
+    const plugin = String(call.fieldOr('plugin', 'DID_COLUMN'))
+    if (Array.isArray(dids) && dids.length === 0) return lines([])
+    return lines(bulkMetadata(world, validate(listedDids, 'dids', dids), plugin, inherit))
+  }),
+
+  route('POST', /^\/dids\/bulkfiles$/, STREAM, {}, (call, world) => {
+    const dids = (call.fieldOr('dids', []) as readonly Did[]).filter((did) => findDid(world, did) !== null)
+    return lines(
+      dids.flatMap((did) =>
+        describeFiles(world, did).map((file) => ({ ...file, parent_scope: did.scope, parent_name: did.name })),
+      ),
+    )
+  }),
+
+  route('GET', /^\/dids\/(.+)\/files$/, STREAM, found, (call, world) => lines(describeFiles(world, call.did()))),
+  route('GET', /^\/dids\/(.+)\/dids$/, STREAM, found, (call, world) => lines(describeContent(world, call.did()))),
+
+  route('GET', /^\/dids\/(.+?)(?:\/status)?$/, JSON_TYPE, found, (call, world) =>
+    json(describeStatus(world, call.did(), call.query.has('dynamic_depth'))),
+  ),
+
+  route('POST', /^\/replicas\/list$/, STREAM, { InvalidObject: 400 }, (call, world) =>
+    lines(
+      listReplicas(world, {
+        dids: validate(readDids, 'r_dids', call.fieldOr('dids', [])),
+        rseExpression: call.fieldOr('rse_expression', null) as string | null,
+        schemes: call.fieldOr('schemes', null) as readonly string[] | null,
+        domain: String(call.fieldOr('domain', 'wan')),
+        allStates: call.bodyFlag('all_states'),
+      }),
+    ),
+  ),
 ]
 
-/** Answers a request that bears a token. */
-export function route(context: Omit<Context, 'args'>): void {
-  const { method, path } = context.request
-  for (const [wanted, pattern, handler] of routes) {
-    const match = wanted === method ? new RegExp(`^${pattern}$`, 'u').exec(path) : null
-    if (match === null) continue
-    handler({ ...context, args: match.slice(1).map(decodeURIComponent) })
-    return
-  }
-  throw new Refusal(404, null, '<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n')
-}
-
-// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller knows what it was sent
-function parsed<T>({ request }: Pick<Context, 'request'>): T {
-  try {
-    return JSON.parse(request.body) as T
-  } catch {
-    throw new Refusal(400, 'ValueError', 'cannot decode json parameter dictionary')
-  }
-}
-
-const didOf = ([scope, name]: readonly string[]): Did => ({ scope: scope!, name: name! })
-const created = (response: ServerResponse) => send(response, 201, 'text/html; charset=utf-8', 'Created')
-
-/** Rucio's schema takes so many DIDs in one body. */
-function refuseMany(dids: readonly Did[]): void {
-  if (dids.length > 1000)
-    throw new Refusal(400, 'InvalidObject', `Problem validating dids : ${JSON.stringify(dids)} is too long`)
-}
-
-function refuseStranger({ state, account }: Context, scope: string, what: string): void {
-  if (!state.mayChange(account, scope)) throw new Refusal(401, 'AccessDenied', `Account ${account} can not ${what}`)
-}
-
-function addScope({ state, account, args, response }: Context): void {
-  if (account !== 'root') throw new Refusal(401, 'AccessDenied', `Account ${account} can not add scope`)
-  if (state.scopes.has(args[1]!)) throw new Refusal(409, 'Duplicate', `Scope '${args[1]!}' already exists!`)
-  state.scopes.set(args[1]!, args[0]!)
-  created(response)
-}
-
-function searchDids({ state, request, response, args, shuffle, spoil }: Context): void {
-  const names = shuffle(search(state, args[0]!, request.query.get('filters') ?? '[]'))
-  const long = /^true$/iu.test(request.query.get('long') ?? '')
-  const line = (name: string) => (long ? { scope: args[0], name, did_type: null, bytes: null, length: null } : name)
-  sendLines(response, names.map(line), spoil)
-}
-
-const columnsOf = (each: SandboxDid) => ({
-  scope: each.scope,
-  name: each.name,
-  did_type: each.type,
-  is_open: each.type === 'FILE' ? null : each.open,
-  closed_at: each.closedAt === null ? null : rucioDate(each.closedAt),
-  created_at: rucioDate(each.createdAt),
-  updated_at: rucioDate(each.createdAt),
-  account: each.account,
-  length: each.length,
-  bytes: each.bytes,
-  adler32: each.adler32,
-  md5: each.md5,
-  suppressed: each.suppressed,
-  monotonic: false,
-  hidden: false,
-  obsolete: false,
-})
-
-function metadataOf(each: SandboxDid, plugin: string): Record<string, unknown> {
-  switch (plugin.toUpperCase()) {
-    case 'DID_COLUMN':
-      return columnsOf(each)
-    case 'JSON':
-      return { ...each.meta }
-    case 'ALL':
-      return { ...columnsOf(each), ...each.meta }
-    default:
-      throw new Refusal(400, 'UnsupportedMetadataPlugin', `Metadata plugin ${plugin} is not enabled on the server.`)
-  }
-}
-
-function bulkMeta(context: Context): void {
-  const { state, response, shuffle, spoil } = context
-  const { dids, plugin = 'DID_COLUMN' } = parsed<{ dids: readonly Did[]; plugin?: string }>(context)
-  refuseMany(dids)
-  if (!/^(?:DID_COLUMN|JSON|ALL)$/iu.test(plugin))
-    throw new Refusal(500, 'UnsupportedMetadataPlugin', `Metadata plugin ${plugin} is not enabled on the server.`)
-  const known = dids.map((each) => state.dids.get(didKey(each))).filter((each) => each !== undefined)
-  sendLines(
-    response,
-    shuffle(known).map((each) => ({ scope: each.scope, name: each.name, ...metadataOf(each, plugin) })),
-    spoil,
-  )
-}
-
-function getMeta({ state, request, response, args }: Context): void {
-  const plugin = request.query.get('plugin') ?? 'DID_COLUMN'
-  const known = state.dids.get(didKey(didOf(args)))
-  if (known === undefined && plugin.toUpperCase() === 'JSON') sendJson(response, {})
-  else sendJson(response, metadataOf(state.did(didOf(args)), plugin))
-}
-
-function setMeta(context: Omit<Context, 'args'>, args: readonly string[], key: string | null): void {
-  const { state, account, response } = context
-  const body = parsed<{ value?: unknown; meta?: Record<string, unknown> }>(context)
-  const missing = key === null ? body.meta === undefined : body.value === undefined
-  if (missing) throw new Refusal(400, 'KeyError', `'${key === null ? 'meta' : 'value'}' not defined`)
-  const values = key === null ? body.meta! : { [key]: body.value }
-  state.setMeta([{ did: didOf(args), values }], account, 500)
-  created(response)
-}
-
-function bulkDidsMeta(context: Context): void {
-  const { state, account, response } = context
-  const { dids } = parsed<{ dids: readonly (Did & { meta: Record<string, unknown> })[] }>(context)
-  state.setMeta(
-    dids.map(({ scope, name, meta }) => ({ did: { scope, name }, values: meta })),
-    account,
-    401,
-  )
-  created(response)
-}
-
-/** Rucio asks nobody whether he may: any account removes any key. */
-function deleteMeta({ state, request, response, args }: Context): void {
-  const key = request.query.get('key') ?? ''
-  const known = state.did(didOf(args))
-  if (known.meta === null || !(key in known.meta))
-    throw new Refusal(404, 'KeyNotFound', `Key '${key}' not found for data identifier`)
-  known.meta = Object.fromEntries(Object.entries(known.meta).filter(([each]) => each !== key))
-  send(response, 200, 'text/html; charset=utf-8', '')
-}
-
-function getStatus({ state, response, args }: Context): void {
-  const { scope, name, type, account, open, length, bytes, md5, adler32 } = state.did(didOf(args))
-  const common = { scope, name, type, account }
-  sendJson(
-    response,
-    type === 'FILE'
-      ? { ...common, length: 1, bytes, md5, adler32 }
-      : { ...common, open, monotonic: false, expired_at: null, length, bytes },
-  )
-}
-
-function putStatus(context: Context): void {
-  const { state, response, args } = context
-  const target = didOf(args)
-  refuseStranger(context, target.scope, 'set data identifier status')
-  const { open } = parsed<{ open?: boolean }>(context)
-  if (open === undefined)
-    throw new Refusal(409, 'UnsupportedStatus', 'The status is not a valid data identifier status.')
-  state.setOpen(target, open)
-  send(response, 200, 'text/html; charset=utf-8', '')
-}
-
-const fileLine = ({ scope, name, bytes, adler32 }: SandboxDid) => ({
-  scope,
-  name,
-  bytes,
-  adler32,
-  guid: null,
-  events: null,
-})
-
-function listFiles({ state, response, args, shuffle, spoil }: Context): void {
-  sendLines(response, shuffle(state.filesOf(state.did(didOf(args)))).map(fileLine), spoil)
-}
-
-function listDids({ state, response, args, shuffle, spoil }: Context): void {
-  state.did(didOf(args))
-  const lines = shuffle(state.childrenOf(didOf(args))).map(({ scope, name, type, bytes, adler32, md5 }) => ({
-    scope,
-    name,
-    type,
-    bytes,
-    adler32,
-    md5,
-  }))
-  sendLines(response, lines, spoil)
-}
-
-function bulkFiles(context: Context): void {
-  const { state, response, shuffle, spoil } = context
-  const { dids } = parsed<{ dids: readonly Did[] }>(context)
-  const lines = dids.flatMap((each) => {
-    const known = state.dids.get(didKey(each))
-    if (known === undefined) return []
-    return state.filesOf(known).map((file) => ({ ...fileLine(file), parent_scope: each.scope, parent_name: each.name }))
-  })
-  sendLines(response, shuffle(lines), spoil)
-}
-
-function listReplicas(context: Context): void {
-  const { state, response, shuffle, spoil } = context
-  interface Body {
-    readonly dids: readonly Did[]
-    readonly rse_expression?: string
-    readonly schemes?: readonly string[]
-    readonly all_states?: boolean
-  }
-  const { dids, rse_expression: rse, schemes, all_states: all = false } = parsed<Body>(context)
-  refuseMany(dids)
-  if (rse !== undefined && !state.rses.has(rse))
-    throw new Refusal(500, 'InvalidRSEExpression', 'RSE Expression resulted in an empty set.')
-  const files = new Map<string, SandboxDid>()
-  for (const each of dids) {
-    const known = state.dids.get(didKey(each))
-    if (known !== undefined) for (const file of state.filesOf(known)) files.set(didKey(file), file)
-  }
-  const lines = [...files.values()].flatMap((file) => {
-    const at = [...(state.replicas.get(didKey(file)) ?? [])].filter(
-      ([name, replica]) => (rse === undefined || name === rse) && (all || replica === 'AVAILABLE'),
+const writing: readonly Route[] = [
+  route('POST', /^\/dids\/bulkdidsmeta$/, null, collection, (call, world) => {
+    const changes = (call.field('dids') as readonly (Did & { meta?: Record<string, unknown> })[]).map(
+      ({ scope, name, meta }): MetadataChange => {
+        if (meta === undefined) throw new Error("'meta'")
+        return { did: { scope, name }, values: meta }
+      },
     )
-    if (at.length === 0) return []
-    const rses: Record<string, string[]> = {}
-    const pfns: Record<string, object> = {}
-    for (const [name] of at) {
-      const path = state.pathOf(name, file)
-      if (path === null || !(schemes ?? ['file']).includes('file')) continue
-      rses[name] = [`file://localhost${path}`]
-      pfns[`file://localhost${path}`] = {
-        rse: name,
-        type: 'DISK',
-        volatile: false,
-        domain: 'lan',
-        priority: 1,
-        client_extract: false,
-      }
-    }
-    const { scope, name, bytes, md5, adler32 } = file
-    return [{ scope, name, bytes, md5, adler32, pfns, rses, states: Object.fromEntries(at) }]
-  })
-  sendLines(response, shuffle(lines), spoil)
+    return setMetadata(call, world, changes)
+  }),
+
+  // A stranger is refused with 500 here: AccessDenied is none of the errors that this route foresees.
+  route('POST', /^\/dids\/(.+)\/meta\/([^/]+)$/, null, metadataErrors, (call, world) =>
+    setMetadata(call, world, [{ did: call.did(), values: { [call.parts[1]!]: call.field('value') } }]),
+  ),
+  route('POST', /^\/dids\/(.+)\/meta$/, null, metadataErrors, (call, world) =>
+    setMetadata(call, world, [{ did: call.did(), values: call.field('meta') as Record<string, unknown> }]),
+  ),
+  route(
+    'DELETE',
+    /^\/dids\/(.+)\/meta$/,
+    null,
+    { ...found, KeyNotFound: 404, ...conflicts('NotImplementedError') },
+    (call, world) => {
+      deleteMetadata(
+        world,
+        call.did(),
+        call.query.get('key') ?? call.refuse('KeyNotFound', 'No key provided to remove'),
+      )
+      return empty
+    },
+  ),
+
+  route('PUT', /^\/dids\/(.+)\/status$/, null, { ...collection, UnsupportedStatus: 409 }, (call, world) => {
+    const did = call.did()
+    allow(mayWrite(world, call.account, did.scope), call.account, `set status on data identifier ${name(did)}`)
+    const other = Object.keys(call.body()).find((key) => key !== 'open')
+    if (other !== undefined)
+      call.refuse('UnsupportedStatus', `The status ${other} is not a valid data identifier status.`)
+    setOpen(world, did, call.field('open') === true)
+    return empty
+  }),
+
+  route(
+    'POST',
+    /^\/dids\/attachments$/,
+    null,
+    { ...collection, ...conflicts('FileAlreadyExists', 'DuplicateContent'), FileConsistencyMismatch: 412 },
+    (call, world) => {
+      const attachments = Array.isArray(call.json()) ? (call.json() as readonly unknown[]) : call.field('attachments')
+      const ignore = Array.isArray(call.json()) ? false : call.bodyFlag('ignore_duplicate')
+      return attachAll(call, world, attachments as readonly unknown[], ignore)
+    },
+  ),
+  route(
+    'POST',
+    /^\/dids\/(.+)\/dids$/,
+    null,
+    { ...collection, ...conflicts('FileAlreadyExists', 'DuplicateContent') },
+    (call, world) => attachAll(call, world, [{ ...call.did(), dids: call.field('dids') }], false),
+  ),
+  route('DELETE', /^\/dids\/(.+)\/dids$/, null, collection, (call, world) => {
+    const did = call.did()
+    const children = call.field('dids') as readonly Did[]
+    allow(mayWrite(world, call.account, did.scope), call.account, `detach data identifiers from ${name(did)}`)
+    detach(world, did, children)
+    return empty
+  }),
+
+  route('POST', /^\/dids$/, JSON_TYPE, { ...collection, ...conflicts('DataIdentifierAlreadyExists') }, (call, world) =>
+    addAll(call, world, call.json() as readonly NewDid[]),
+  ),
+  route(
+    'POST',
+    /^\/dids\/(.+)$/,
+    null,
+    { ...collection, ...conflicts('DataIdentifierAlreadyExists'), InvalidObject: 400, ScopeNotFound: 404 },
+    (call, world) => {
+      const statuses = call.fieldOr('statuses', {}) as { monotonic?: boolean }
+      const did = validate(newDid, 'did', { ...call.did(), type: call.field('type') })
+      const meta = call.fieldOr('meta', {}) as Record<string, unknown>
+      return addAll(call, world, [{ ...did, meta, monotonic: statuses.monotonic === true }])
+    },
+  ),
+
+  route(
+    'POST',
+    /^\/replicas$/,
+    null,
+    { InvalidPath: 400, AccessDenied: 401, RSENotFound: 404, ScopeNotFound: 404 },
+    (call, world) => {
+      addReplicas(world, call.account, String(call.field('rse')), call.field('files'))
+      return created
+    },
+  ),
+  route('POST', /^\/replicas\/bad$/, JSON_TYPE, { AccessDenied: 401, RSENotFound: 404 }, (call, world) => {
+    const replicas = call.fieldOr('replicas', []) as readonly (Did & { rse: string })[]
+    return json(declareBad(world, call.account, replicas), 201)
+  }),
+]
+
+export const routes: readonly Route[] = [...administering, ...reading, ...writing]
+
+function setMetadata(call: Call, world: World, changes: readonly MetadataChange[]): Reply {
+  permitMetadata(world, call.account, changes)
+  changeMetadata(world, changes)
+  return created
 }
 
-function declareBad(context: Context): void {
-  const { replicas } = parsed<{ replicas: readonly (Did & { rse: string })[] }>(context)
-  for (const { scope, name, rse } of replicas)
-    context.state.replicas.get(didKey({ scope, name }))?.set(rse, 'BAD' satisfies ReplicaState)
-  send(context.response, 201, 'application/json', '{}')
+function attachAll(call: Call, world: World, attachments: readonly unknown[], ignoreDuplicates: boolean): Reply {
+  const valid = attachments.map((one) => validate(attachment, 'attachment', one) as Attachment)
+  for (const parent of valid)
+    allow(mayWrite(world, call.account, parent.scope), call.account, `add data identifiers to ${name(parent)}`)
+  attach(world, valid, ignoreDuplicates)
+  return created
 }
 
-function addReplicas(context: Context): void {
-  const { state, account, response } = context
-  const { rse, files } = parsed<{
-    rse: string
-    files: readonly (Omit<NewFile, 'adler32' | 'md5'> & { adler32?: string; md5?: string })[]
-  }>(context)
-  if (account !== 'root' && state.accounts.get(account)?.admin !== true)
-    throw new Refusal(401, 'AccessDenied', `Account ${account} can not add file replicas on ${rse}`)
-  state.addReplicas(
-    rse,
-    files.map((file) => ({ ...file, adler32: file.adler32 ?? null, md5: file.md5 ?? null })),
-    account,
-  )
-  created(response)
-}
-
-function addDid(context: Context): void {
-  const { state, account, response, args } = context
-  const target = didOf(args)
-  refuseStranger(context, target.scope, `add data identifier to scope ${target.scope}`)
-  state.addDid(target, parsed<{ type: 'DATASET' | 'CONTAINER' }>(context).type, account)
-  created(response)
-}
-
-function attach(context: Context): void {
-  const { state, response, args } = context
-  const target = didOf(args)
-  refuseStranger(context, target.scope, 'attach identifiers')
-  state.attach(target, parsed<{ dids: readonly Did[] }>(context).dids, false)
-  created(response)
-}
-
-function attachments(context: Context): void {
-  interface Body {
-    readonly attachments: readonly (Did & { readonly dids: readonly Did[] })[]
-    readonly ignore_duplicate?: boolean
+function addAll(call: Call, world: World, dids: readonly NewDid[]): Reply {
+  for (const { scope } of dids) {
+    const unknown = !world.scopes.has(scope) && isAdmin(world, call.account) // then the scope is the error
+    allow(unknown || mayWrite(world, call.account, scope), call.account, `add data identifier to scope ${scope}`)
   }
-  const { attachments: all, ignore_duplicate: ignore = false } = parsed<Body>(context)
-  for (const { scope, name, dids } of all) {
-    refuseStranger(context, scope, 'attach identifiers')
-    context.state.attach({ scope, name }, dids, ignore)
-  }
-  created(context.response)
-}
-
-function detach(context: Context): void {
-  const { state, response, args } = context
-  const target = didOf(args)
-  refuseStranger(context, target.scope, 'detach identifiers')
-  state.detach(target, parsed<{ dids: readonly Did[] }>(context).dids)
-  send(response, 200, 'text/html; charset=utf-8', '')
+  addDids(world, call.account, dids)
+  return created
 }
