@@ -69,7 +69,7 @@ describe('archiveOnce()', () => {
     for (const child of children) state.addFile('DISK', child, Buffer.from(`content of ${child.name}`), 'root')
     state.attach(did, children, false)
     state.setOpen(did, false)
-    state.setMeta([{ did, values: { arcBackup: 'TAPE:need' } }], 'root', 500)
+    state.setMeta([{ did, values: { arcBackup: 'TAPE:need' } }], 'root')
   }
   const run = (): Promise<Summary> =>
     archiveOnce(loadConfig(join(directory, 'tape-rse.yaml'), {}, '/').config, ambient, never)
@@ -166,7 +166,7 @@ describe('archiveOnce()', () => {
     sandbox.interfere = ({ method, path }) => {
       const did = { scope: 'raw', name: 'a' }
       if (method === 'GET' && path.endsWith('/dids/search') && tagOf('a') === 'TAPE:done' && undone++ < 2) {
-        sandbox.state.setMeta([{ did, values: { arcBackup: 'TAPE:need', other: undone } }], 'root', 500)
+        sandbox.state.setMeta([{ did, values: { arcBackup: 'TAPE:need', other: undone } }], 'root')
       }
       return null
     }

@@ -49,7 +49,7 @@ export async function makeDemoSite(now: () => Date): Promise<DemoSite> {
       false,
     )
     if (!open) state.setOpen(did, false)
-    state.setMeta([{ did, values: { arcBackup: `${tag}:need` } }], 'root', 500)
+    state.setMeta([{ did, values: { arcBackup: `${tag}:need` } }], 'root')
   }
   const exposures = (prefix: string, count: number) =>
     Array.from({ length: count }, (_, i) => [`${prefix}/exp_${i}.fits`, 1_200_000 + 1000 * i] as const)

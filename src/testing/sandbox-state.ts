@@ -35,7 +35,7 @@ export interface SandboxState {
   detach(parent: Did, children: readonly Did[]): void
   setOpen(did: Did, open: boolean): void
   /** Sets custom metadata of all, or of none. (Nobody looks at the status: each route has its own.) */
-  setMeta(changes: readonly MetadataChange[], account: string, deniedStatus?: number): void
+  setMeta(changes: readonly MetadataChange[], account: string): void
   deleteMeta(did: Did, key: string): void
   did(did: Did): SandboxDid
   /** Declares the replica of a file bad. */
