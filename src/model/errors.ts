@@ -59,7 +59,6 @@ export const ERRORS = {
   VAULT_IO: row('retry', 5, 'a call to the vault failed'),
   OBJECT_FOREIGN: row('hold', 1, 'something that is not ours is where an object should go'),
   OBJECT_MISMATCH: row('hold', 10, 'an object was read back twice and differs from what was written'),
-  OBJECT_LOST: row('retry', 1, 'an object that was written is gone'),
 
   MOVER_DIED: row('retry', 1, 'a mover ended in the middle of an order'),
   MOVER_STUCK: row('pause', 5, 'a mover hangs in a call that cannot be ended'),

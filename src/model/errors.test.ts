@@ -1,0 +1,53 @@
+import { describe, expect, test } from '@jest/globals'
+import { readFileSync } from 'node:fs'
+import { dispositionOf, ERRORS, failure, problemsOf, TapeRseError } from './errors.ts'
+
+const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8')
+const cells = (line: string) =>
+  line
+    .split('|')
+    .slice(1, -1)
+    .map((cell) => cell.trim())
+
+describe('docs/operations.md', () => {
+  test('has a row for each error, and none too many: exit code, disposition, meaning, and what to do', () => {
+    const rows = page
+      .split('\n')
+      .map(cells)
+      .filter((row) => /^[A-Z_]{4,}$/u.test(row[0] ?? ''))
+    expect(rows.map((row) => row.slice(0, 4))).toEqual(
+      Object.entries(ERRORS).map(([code, { exit, disposition, meaning }]) => [
+        code,
+        String(exit),
+        disposition,
+        meaning,
+      ]),
+    )
+    for (const row of rows) expect(row[4]).not.toBe('')
+  })
+
+  test('has a row for each exit code', () => {
+    const listed = page
+      .split('\n')
+      .map(cells)
+      .map(([code]) => code)
+      .filter((code) => /^\d+$/u.test(code ?? ''))
+    for (const { exit } of Object.values(ERRORS)) expect(listed).toContain(String(exit))
+  })
+})
+
+test('a TapeRseError is led by its first problem, and keeps its cause', () => {
+  const cause = new Error('EIO')
+  const error = failure('VAULT_IO', 'Cannot write x: EIO', 'Wait.', cause)
+  expect(error).toMatchObject({ code: 'VAULT_IO', hint: 'Wait.', message: 'Cannot write x: EIO', cause })
+  const other = { code: 'SOURCE_SIZE' as const, message: 'm', hint: 'h' }
+  expect(new TapeRseError([...error.problems, other] as never).problems).toHaveLength(2)
+})
+
+test('an error that nobody foresaw is a bug, and stops', () => {
+  expect(dispositionOf(new TypeError('x'))).toBe('stop')
+  expect(problemsOf(new TypeError('x is not a function'))).toMatchObject([
+    { code: 'INTERNAL', message: 'x is not a function' },
+  ])
+  expect(problemsOf('odd')).toMatchObject([{ code: 'INTERNAL', message: 'odd' }])
+})
