@@ -184,6 +184,8 @@ export interface Catalog extends CatalogReader {
   observe(pipeline: string, scope: string, sightings: readonly Sighting[], at: Date): Promise<Observed>
   /** Records a poll that failed. */
   missed(pipeline: string, scope: string, problem: Problem, at: Date): Promise<void>
+  /** Forgets the polls of scopes that are no longer polled. */
+  forgetOtherPolls(pipeline: string, scopes: readonly string[]): Promise<void>
   /** Ends targets whose request is gone. */
   withdraw(targets: readonly { readonly id: TargetId; readonly why: string }[], at: Date): Promise<void>
   /** Ends frozen targets whose content changed before they were acknowledged: the next poll requests their next generation. */

@@ -341,6 +341,15 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
       expect((await catalog.summary()).pipelines[0]!.pause).toBeNull()
     })
 
+    test('forgets polls of scopes that are no longer polled', async () => {
+      await seen(sighting('a'))
+      await catalog.missed('p', 'old', { code: 'SCOPE_UNKNOWN', message: 'm', hint: 'h' }, at(2))
+      await catalog.missed('q', 'old', { code: 'SCOPE_UNKNOWN', message: 'm', hint: 'h' }, at(2))
+      await catalog.forgetOtherPolls('p', ['raw'])
+      const { pipelines } = await catalog.summary()
+      expect(pipelines.map(({ polls }) => polls.map(({ scope }) => scope))).toEqual([['raw'], ['old']])
+    })
+
     test('remembers the vaults it has claimed', async () => {
       expect(await catalog.knowsVault('/hpss')).toBe(false)
       await catalog.rememberVault('/hpss', at(1))

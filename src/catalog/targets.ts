@@ -63,6 +63,10 @@ export function targetMethods(db: Db) {
         .execute()
     },
 
+    forgetOtherPolls: async (pipeline: string, scopes: readonly string[]): Promise<void> => {
+      await db.deleteFrom('polls').where('pipeline', '=', pipeline).where('scope', 'not in', scopes).execute()
+    },
+
     withdraw: (targets: Parameters<Catalog['withdraw']>[0], at: Date): Promise<void> =>
       db.transaction().execute(async (trx) => {
         for (const { id, why } of targets) await end(trx, id, null, 'withdrawn', why, at)

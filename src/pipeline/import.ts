@@ -18,7 +18,10 @@ const batch = 50
  * that a poll no longer shows is withdrawn only when the source, asked for it alone, says so: a list that was cut looks the same.
  */
 export async function poll(p: Pipeline, signal: AbortSignal): Promise<void> {
-  for (const seen of await p.source.poll(signal)) {
+  const polls = await p.source.poll(signal)
+  const scopes = polls.map(({ scope }) => scope)
+  await p.catalog.forgetOtherPolls(p.name, scopes) // commit
+  for (const seen of polls) {
     if ('error' in seen) {
       const problem = problemsOf(seen.error)[0]!
       await p.catalog.missed(p.name, seen.scope, problem, p.now())
