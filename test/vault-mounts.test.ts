@@ -1,10 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { execFileSync, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { datasets, signIn } from '../src/testing/rucio-rest.ts'
 import type { VaultSettings } from '../src/model/order.ts'
 import { hpssfsVault } from '../src/vault/hpssfs.ts'
+import { seedDataset } from './rucio/testbed.ts'
+import { makeSite } from './site.ts'
+import { describeWithRucio } from './with-rucio.ts'
 
 /** Whether this user may mount a tmpfs: root may, mostly. */
 const mayMount = (() => {
@@ -82,5 +87,32 @@ const mayMount = (() => {
     const below = { ...settings, root: join(root, 'rucio') }
     hpssfsVault(below).check(false)
     expect(() => hpssfsVault({ ...below, mount: below.root }).check(true)).toThrow(refusal('VAULT_NOT_MOUNTED'))
+  })
+})
+
+;(mayMount ? describe : describe.skip)('tape-rse run --once on a mount that is full', () => {
+  describeWithRucio('with a real Rucio', (bed) => {
+    test('pauses, leaves no part, and goes on when there is room', async () => {
+      const root = mkdtempSync(join(tmpdir(), 'mount-'))
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', root])
+      const scope = `m${randomBytes(5).toString('hex')}`
+      const site = makeSite({ url: bed.url, agent: bed.agent, disk: bed.disk }, [scope], root)
+      try {
+        const rest = await signIn(bed.url, bed.root)
+        await rest.ok('POST', `/accounts/root/scopes/${scope}`)
+        site.configure((config) => (config.pipelines[0]!.vault['mustBeMount'] = true))
+        const files = [0, 1, 2].map((index) => ({ name: `f${index}`, content: randomBytes(3_000_000) }))
+        await seedDataset(bed, { scope, name: 'large', files, closed: true, tag: 'TAPE:need' })
+        expect(await site.run('run', '--once')).toMatchObject({ code: 5, out: expect.stringContaining('PAUSED') })
+        expect(site.objects()).toEqual([])
+        execFileSync('mount', ['-o', 'remount,size=20m', root])
+        expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+        expect((await datasets(rest).meta({ scope, name: 'large' }))['arcBackup']).toBe('TAPE:done')
+      } finally {
+        execFileSync('umount', [root])
+        rmSync(root, { recursive: true })
+        site.dispose()
+      }
+    }, 60_000)
   })
 })
