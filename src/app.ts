@@ -5,7 +5,7 @@ import type { Logger } from 'winston'
 import { runOnce } from './agent.ts'
 import type { Catalog, CatalogReader, Summary } from './catalog/catalog.ts'
 import { lockCatalog } from './catalog/lock.ts'
-import { copyCatalog, openCatalog, readCatalog } from './catalog/sqlite.ts'
+import { copyCatalog, openCatalog, readCatalog, type CatalogOptions } from './catalog/sqlite.ts'
 import type { Config, PipelineConfig } from './config/schema.ts'
 import type { VaultSettings } from './model/order.ts'
 import { startSupervisor, type Supervisor } from './mover/supervisor.ts'
@@ -45,12 +45,7 @@ const workerScript = join(
 export async function archiveOnce(config: Config, ambient: Ambient, signal: AbortSignal): Promise<Summary> {
   const unlock = lockCatalog(config.catalog)
   try {
-    const catalog = await openCatalog({
-      file: config.catalog,
-      newId: ambient.newId,
-      now: ambient.now,
-      onNetworkFilesystem: config.catalogOnNetworkFilesystem,
-    })
+    const catalog = await openCatalog(catalogOptions(config, ambient))
     try {
       await catalog.voidClaims()
       await withSite(config, ambient, async (site) => {
@@ -75,12 +70,7 @@ export async function planOnce<T>(
   report: (catalog: CatalogReader) => Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {
-  const catalog = await copyCatalog({
-    file: config.catalog,
-    newId: ambient.newId,
-    now: ambient.now,
-    onNetworkFilesystem: config.catalogOnNetworkFilesystem,
-  })
+  const catalog = await copyCatalog(catalogOptions(config, ambient))
   try {
     await withSite(config, ambient, async (site) => {
       for (const pipeline of pipelines(config, catalog, site, ambient, ambient.now())) {
@@ -103,18 +93,20 @@ export async function withCatalog<T>(
   work: (catalog: Catalog) => Promise<T>,
 ): Promise<T> {
   await (await openReader(config)).close() // a command never makes a catalog
-  const catalog = await openCatalog({
-    file: config.catalog,
-    newId: ambient.newId,
-    now: ambient.now,
-    onNetworkFilesystem: config.catalogOnNetworkFilesystem,
-  })
+  const catalog = await openCatalog(catalogOptions(config, ambient))
   try {
     return await work(catalog)
   } finally {
     await catalog.close()
   }
 }
+
+const catalogOptions = (config: Config, { newId, now }: Ambient): CatalogOptions => ({
+  file: config.catalog,
+  newId,
+  now,
+  onNetworkFilesystem: config.catalogOnNetworkFilesystem,
+})
 
 /** What a command needs to ask Rucio and to have a mover look at files. */
 export interface Site {
