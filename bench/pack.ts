@@ -61,10 +61,8 @@ async function benchWorkload({ name, files, bytes, aims }: Workload, rounds: num
     for (let round = 0; round <= rounds; round++) {
       const location = `bench/${round}/${round}.zip`
       const measured: Partial<Record<keyof typeof times, number>> = {}
-      warm(base, files * bytes)
       measured.cp = await timed(() => command('cp', ['-r', source, join(base, 'copy')]))
       rmSync(join(base, 'copy'), { recursive: true })
-      warm(base, files * bytes)
       const order = { vault, location, attempt: 1, object }
       const began = performance.now()
       const packed = await movers.run<'pack'>({ ...order, kind: 'pack', sourceRoot: source }, null, signal)
@@ -76,7 +74,6 @@ async function benchWorkload({ name, files, bytes, aims }: Workload, rounds: num
       )
       memory = Math.max(memory, peakMiB(packed.mover))
       rmSync(join(vault.root, 'bench'), { recursive: true })
-      warm(base, files * bytes)
       measured.zip = await timed(() => command('zip', ['-0', '-r', '-q', join(base, 'peer.zip'), '.'], source))
       rmSync(join(base, 'peer.zip'))
       if (round === 0) continue // everything is warm from here on
@@ -114,19 +111,6 @@ async function benchWorkload({ name, files, bytes, aims }: Workload, rounds: num
     await movers.close()
     rmSync(base, { recursive: true, force: true })
   }
-}
-
-/**
- * Memory that a virtual machine has not used for a while costs it several times as much to write as memory that it has just used.
- * So each contender finds as much of the latter as it will write.
- */
-function warm(base: string, bytes: number): void {
-  const path = join(base, 'warm')
-  const fd = openSync(path, 'w')
-  const block = Buffer.alloc(2 ** 20)
-  for (let written = 0; written < bytes; written += block.length) writeSync(fd, block)
-  closeSync(fd)
-  rmSync(path)
 }
 
 function makeSources(source: string, files: number, bytes: number): ObjectPlan {

@@ -12,8 +12,8 @@ import { descriptor, endRecords, stampOf, writeCentral, writeLocal, type Stamp }
 
 /** A header is at most this long: its name has two bytes for its length. */
 export const maxHeaderBytes = 65_535 + 128
-/** Blocks are written when they have so many bytes. */
-const flushFrom = smallBytes
+/** Blocks are written when they have so many bytes: while they are still in the processor's cache. */
+const flushFrom = 512 * 1024
 /** The buffer that a zip is made in: room for any small member and its header behind a block that is not full yet. */
 export const outputBytes = flushFrom + smallBytes + maxHeaderBytes
 
