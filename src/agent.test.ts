@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { runOnce } from './agent.ts'
 import { didKey } from './model/did.ts'
+import { failure } from './model/errors.ts'
 import { Killed, memoryWorld, type MemoryWorld } from './testing/memory-world.ts'
 
 const never = new AbortController().signal
@@ -294,6 +295,51 @@ describe('runOnce()', () => {
     expect(await rowsOf(world, 'a')).toMatchObject([{ held: true, problems: [{ code: 'DATASET_EMPTY' }] }])
     expect(dataset(world, 'b').tag).toBe('done')
   })
+
+  test.each(['freeze', 'standing', 'missing'] as const)(
+    'is not stopped by one dataset about which the source refuses to answer (%s)',
+    async (call) => {
+      const world = await memoryWorld(['a', 'b', 'c', 'd', 'gone'])
+      const pipeline = await world.start()
+      const { source } = pipeline
+      const refuse = (dids: readonly { name: string }[], name: string) => {
+        if (dids.some((did) => did.name === name))
+          throw failure('RUCIO_REFUSED', 'Cannot read it: InvalidObject', 'See the log.')
+      }
+      const stubborn = {
+        ...source,
+        freeze: (sightings: Parameters<typeof source.freeze>[0]) => {
+          if (call === 'freeze')
+            refuse(
+              sightings.map(({ did }) => did),
+              'c',
+            )
+          return source.freeze(sightings, never)
+        },
+        standing: (targets: Parameters<typeof source.standing>[0], told: boolean) => {
+          if (call === 'standing')
+            refuse(
+              targets.map(({ did }) => did),
+              'c',
+            )
+          return source.standing(targets, told, never)
+        },
+        missing: (did: { scope: string; name: string }) =>
+          call === 'missing'
+            ? Promise.reject(failure('RUCIO_FAILED', 'Cannot read it', 'Wait.'))
+            : source.missing(did, never),
+      }
+      dataset(world, 'gone').open = true
+      await runOnce([{ ...pipeline, source: stubborn }], 2, never)
+      dataset(world, 'gone').tag = null
+      await runOnce([{ ...pipeline, source: stubborn }], 2, never)
+      const done = ['a', 'b', 'c', 'd'].filter((name) => dataset(world, name).tag === 'done')
+      expect(done).toEqual(call === 'missing' ? ['a', 'b', 'c', 'd'] : ['a', 'b', 'd'])
+      expect((await world.catalog.summary()).pipelines[0]!.pause).toBeNull()
+      if (call !== 'missing')
+        expect(await rowsOf(world, 'c')).toMatchObject([{ held: true, problems: [{ code: 'RUCIO_REFUSED' }] }])
+    },
+  )
 
   test('pauses a pipeline whose vault belongs to another catalog, and writes nothing', async () => {
     const world = await memoryWorld(['a'])

@@ -3,7 +3,7 @@ import { failure } from '../model/errors.ts'
 import type { BundleRow, TargetRow } from '../catalog/catalog.ts'
 import type { Frozen, Standing } from '../source/source.ts'
 import type { Pipeline } from './pipeline.ts'
-import { setBack } from './set-back.ts'
+import { isOfTargets, setBack } from './set-back.ts'
 
 interface Ready {
   readonly row: TargetRow
@@ -23,12 +23,28 @@ export async function acknowledgeNext(p: Pipeline, gatherMs: number, signal: Abo
   const ready = await p.catalog.ready(p.name, batch, p.due())
   const patient = p.now().getTime() - gatherMs
   if (ready.length < batch && !ready.some((target) => confirmedAt(target) <= patient)) return false
+  if (ready.length === 0) return false
+  await acknowledgeEach(p, ready, signal)
+  return true
+}
+
+/** Acknowledges all at once; if that fails, half and half, until the culprit stands alone with its error. */
+async function acknowledgeEach(p: Pipeline, ready: readonly Ready[], signal: AbortSignal): Promise<void> {
   try {
     await acknowledge(p, ready, signal)
   } catch (error) {
-    for (const { row } of ready) await setBack(p, row, null, error)
+    if (!isOfTargets(error)) throw error
+    if (ready.length === 1) {
+      await setBack(p, ready[0]!.row, null, error)
+      return
+    }
+    // Some of them may be settled, and some ended.
+    const left = new Set((await p.catalog.ready(p.name, batch, p.due())).map(({ row }) => row.id))
+    const open = ready.filter(({ row }) => left.has(row.id))
+    const half = Math.ceil(open.length / 2)
+    for (const part of [open.slice(0, half), open.slice(half)])
+      if (part.length > 0) await acknowledgeEach(p, part, signal)
   }
-  return true
 }
 
 const confirmedAt = ({ bundles }: Ready): number => Math.max(...bundles.map((bundle) => bundle.confirmedAt!.getTime()))

@@ -24,7 +24,7 @@ export async function poll(p: Pipeline, signal: AbortSignal): Promise<void> {
   for (const seen of polls) {
     if ('error' in seen) {
       const problem = problemsOf(seen.error)[0]!
-      await p.catalog.missed(p.name, seen.scope, problem, p.now())
+      await p.catalog.missed(p.name, seen.scope, problem, p.now()) // commit
       p.log.error(`scope ${seen.scope} could not be polled: ${problem.message}`, {
         code: problem.code,
         hint: problem.hint,
@@ -41,7 +41,11 @@ export async function poll(p: Pipeline, signal: AbortSignal): Promise<void> {
 
 async function withdrawGone(p: Pipeline, unseen: readonly TargetRow[], signal: AbortSignal): Promise<void> {
   for (const target of unseen) {
-    const gone = await p.source.missing(target.did, signal)
+    const gone = await p.source.missing(target.did, signal).catch((error: unknown) => {
+      if (!isOfTargets(error)) throw error
+      p.log.warn(`${formatDid(target.did)} could not be asked for: ${problemsOf(error)[0]!.message}`)
+      return null
+    })
     if (gone === null) continue
     await p.catalog.withdraw([{ id: target.id, why: gone.why }], p.now()) // commit
     p.log.warn(`${formatDid(target.did)} withdrawn: ${gone.why}`)

@@ -100,12 +100,32 @@ function poller(client: RucioClient, scopes: readonly string[], tag: Tag): Sourc
     const dids = found.flatMap((each) =>
       'names' in each ? each.names.map((name) => ({ scope: each.scope, name })) : [],
     )
-    const columns = new Map((await client.bulkColumns(dids, signal)).map((row) => [didKey(row.did), row]))
+    const columns = new Map((await qualified(client, dids, signal)).map((row) => [didKey(row.did), row]))
     return found.map((each): Poll => {
       if ('error' in each) return each
       const rows = each.names.map((name) => columns.get(didKey({ scope: each.scope, name })))
       return { scope: each.scope, sightings: rows.filter((row) => row !== undefined).map(sightingOf) }
     })
+  }
+}
+
+/**
+ * The columns of all that was found. Rucio refuses the whole of a question with one name that its schema does not know (such names
+ * can be older than the schema): that one is left out, as if it had not been found.
+ */
+async function qualified(
+  client: RucioClient,
+  dids: readonly Did[],
+  signal: AbortSignal,
+): Promise<readonly DidColumns[]> {
+  try {
+    return await client.bulkColumns(dids, signal)
+  } catch (error) {
+    if (!(error instanceof TapeRseError) || error.code !== 'RUCIO_REFUSED') throw error
+    if (dids.length === 1) return []
+    const half = Math.ceil(dids.length / 2)
+    const first = await qualified(client, dids.slice(0, half), signal)
+    return [...first, ...(await qualified(client, dids.slice(half), signal))]
   }
 }
 
