@@ -192,6 +192,17 @@ async function frozen({ source }: World): Promise<Frozen[]> {
 }
 
 describe('poll()', () => {
+  test('leaves out the one DID whose name Rucio’s own schema refuses, and sees all others', async () => {
+    const names = ['a', 'b', 'old name', 'c', 'd']
+    const it = await world(...names.map((name) => dataset('raw', name)))
+    it.odd = when(
+      ({ url, body }) => url === '/dids/bulkmeta' && body.includes('old name'),
+      (response) => refuse(response, 500, 'InvalidObject'),
+    )
+    const [poll] = await it.source.poll(never)
+    expect('sightings' in poll! && poll.sightings.map(({ did }) => did.name).sort()).toEqual(['a', 'b', 'c', 'd'])
+  })
+
   test('qualifies everything it finds, scope by scope', async () => {
     const it = await world(
       dataset('raw', 'taken'),
