@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -9,19 +9,19 @@ import type { VaultSettings } from '../src/model/order.ts'
 import { hpssfsVault } from '../src/vault/hpssfs.ts'
 import { seedDataset } from './rucio/testbed.ts'
 import { makeSite } from './site.ts'
+import { describeUnless } from './skip.ts'
 import { describeWithRucio } from './with-rucio.ts'
 
-/** Whether this user may mount a tmpfs: root may, mostly. */
-const mayMount = (() => {
+/** Why this user may not mount a tmpfs: root may, mostly. */
+const mayNotMount = (() => {
   const directory = mkdtempSync(join(tmpdir(), 'may-mount-'))
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', directory]).status === 0
   if (mounted) execFileSync('umount', [directory])
-  else console.warn('Skipped: the vault on real small mounts, because this user may not mount a tmpfs.')
   rmSync(directory, { recursive: true })
-  return mounted
+  return mounted ? null : 'this user may not mount a tmpfs'
 })()
 
-;(mayMount ? describe : describe.skip)('hpssfsVault() on a real mount', () => {
+describeUnless(mayNotMount, 'the vault on real small mounts')('hpssfsVault() on a real mount', () => {
   let root: string
   let settings: VaultSettings
   beforeEach(() => {
@@ -90,7 +90,7 @@ const mayMount = (() => {
   })
 })
 
-;(mayMount ? describe : describe.skip)('tape-rse run --once on a mount that is full', () => {
+describeUnless(mayNotMount, 'the vault on real small mounts')('tape-rse run --once on a mount that is full', () => {
   describeWithRucio('with a real Rucio', (bed) => {
     test('pauses, leaves no part, and goes on when there is room', async () => {
       const root = mkdtempSync(join(tmpdir(), 'mount-'))

@@ -1,9 +1,10 @@
-import { expect, test } from '@jest/globals'
+import { expect } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { adler32Combine, hex32 } from '../src/io/adler32.ts'
+import { testUnless } from './skip.ts'
 import { has, makeZip } from './zips.ts'
 
 /** The adler32 of so many zeros: a stays 1, b counts them. */
@@ -13,8 +14,7 @@ const roomy = ['/dev/shm', tmpdir()].find((path) => {
   const { bavail, bsize } = statfsSync(path)
   return bavail * bsize > 8e9
 })
-/** Skipped where neither memory nor disk has 8 GB free. */
-const enough = roomy === undefined ? test.skip : test
+const enough = testUnless(roomy === undefined ? 'neither memory nor disk has 8 GB free' : null, 'members of 4 GiB')
 
 /** Members around the sizes and offsets from which ZIP64 is needed. Sources are sparse; the zip is not. */
 enough(

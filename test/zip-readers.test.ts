@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
+import { testUnless } from './skip.ts'
 import { has, makeZip, type Made } from './zips.ts'
 
 /** Other people's programs read our zips: whole, by directory, and streamed. */
@@ -95,7 +96,7 @@ describe('a zip of ours', () => {
   })
   const run2 = (command: string, args: readonly string[]) => execFileSync(command, args)
 
-  const withTool = (tool: string) => (has(tool) ? test : test.skip)
+  const withTool = (tool: string) => testUnless(has(tool) ? null : 'it is not installed', tool)
 
   withTool('unzip')('is tested and unpacked by unzip', () => {
     expect(run('unzip', ['-tqq', made.zip])).toBe('')
