@@ -15,7 +15,7 @@ async function main(argv: readonly string[]): Promise<number> {
     now,
     random: Math.random,
     newId: randomUUID,
-    log: textLogger(process.env['LOG_LEVEL'] ?? 'info', now),
+    log: textLogger(process.env['LOG_LEVEL'], now),
     userAgent: `tape-rse/${version}`,
     print: (text) => void process.stdout.write(`${text}\n`),
     env: process.env,

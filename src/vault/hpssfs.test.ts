@@ -188,6 +188,19 @@ describe('hpssfsVault()', () => {
       expect(vault.stat(location)).toBeNull()
     })
 
+    test('leaves a successor’s object alone when it wakes up late and gives up', () => {
+      const late = open().create(location, 1, 1)
+      late.write(Buffer.from('x'))
+      const vault = open()
+      vault.removeUnproven(location)
+      const writer = vault.create(location, 2, 1)
+      writer.write(Buffer.from('y'))
+      writer.finish()
+      expect(() => late.finish()).toThrow(refusal('VAULT_IO'))
+      late.abandon()
+      expect(readFileSync(join(root, location), 'utf8')).toBe('y')
+    })
+
     test('sets an object aside where the mount can rename', () => {
       const vault = open()
       const writer = vault.create(location, 1, 1)

@@ -20,16 +20,19 @@ import type { VaultSettings } from '../model/order.ts'
 import { mountAt, readMounts } from '../io/mounts.ts'
 import { syncDirectory } from '../io/sync-directory.ts'
 import { errnoOf, foreignObject, vaultCall, vaultFailure } from './failures.ts'
-import { readOwner, writeOwner } from './marker.ts'
+import { notWritable, readOwner, writeOwner } from './marker.ts'
 import { asideOf, markerName, partOf } from './names.ts'
 import type { ObjectReader, ObjectWriter, Vault } from './vault.ts'
 
 /** Errors by which a mount says that it knows no rename. */
 const cannotRename: readonly string[] = ['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EPERM']
 
+/** Errors by which a mount says that it knows no direct reads. */
+const noDirect: readonly string[] = ['EINVAL', 'ENOTSUP', 'EOPNOTSUPP']
+
 /**
- * A vault on a POSIX mount of HPSS (docs/hpss.md). Objects are written once, from start to end, and are readable for everybody:
- * people copy them from the mount by hand.
+ * A vault on a POSIX mount of HPSS (docs/hpss.md). Objects are written once, from start to end, and are readable for everybody, as
+ * far as the umask lets them: people copy them from the mount by hand.
  */
 export function hpssfsVault(settings: VaultSettings): Vault {
   const { root, publish } = settings
@@ -44,7 +47,11 @@ export function hpssfsVault(settings: VaultSettings): Vault {
       claim(known)
       owned = device
     } else if (sizeOf(join(root, markerName)) === null) throw markerMissing(root)
-    vaultCall('write to', root, () => accessSync(root, constants.W_OK | constants.X_OK))
+    try {
+      accessSync(root, constants.W_OK | constants.X_OK)
+    } catch (error) {
+      throw notWritable(root, error)
+    }
     checked = device
     return { freeBytes: freeBytes(root) }
   }
@@ -105,8 +112,9 @@ export function hpssfsVault(settings: VaultSettings): Vault {
       if (sizeOf(path) !== null) throw foreignObject(path, 'something is there already')
       rename(partOf(path, attempt), path, part.inode)
     }
-    for (let directory = dirname(path); directory.length >= root.length; directory = dirname(directory)) {
+    for (let directory = dirname(path); ; directory = dirname(directory)) {
       vaultCall('sync', directory, () => syncDirectory(directory))
+      if (directory === root) break
     }
     const object = fileAt(path)
     if (object?.bytes !== bytes || (part !== null && object.inode !== part.inode)) {
@@ -300,7 +308,8 @@ function openWriter(path: string, device: bigint): ObjectWriter {
         // What it would tell is of no use: the file is removed.
       }
       try {
-        unlinkSync(path)
+        // Woken up late, on a mount that cannot rename, what is there now may be a successor's.
+        if (fileAt(path)?.inode === ino) unlinkSync(path)
       } catch {
         // The next attempt removes it before it begins, and says so if it cannot.
       }
@@ -325,6 +334,8 @@ function openReader(path: string): ObjectReader | null {
     },
     read(buffer) {
       if (direct) {
+        // At the end, which is seldom at a multiple of a block, some mounts refuse a direct read instead of giving nothing.
+        if (position >= bytes) return 0
         try {
           return read(buffer)
         } catch (error) {
@@ -346,7 +357,7 @@ function openDirect(path: string): [number, boolean] {
   try {
     return [openSync(path, flags | constants.O_DIRECT), true]
   } catch (error) {
-    if (errnoOf(error) !== 'EINVAL') throw vaultFailure('open', path, error)
+    if (!noDirect.includes(errnoOf(error) ?? '')) throw vaultFailure('open', path, error)
     return [vaultCall('open', path, () => openSync(path, flags)), false]
   }
 }

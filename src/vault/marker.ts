@@ -106,7 +106,8 @@ function exists(path: string): boolean {
   }
 }
 
-const notWritable = (root: string, error: unknown): unknown => {
+/** An error of writing to the root: the mount is read-only, or the agent's user may not. */
+export const notWritable = (root: string, error: unknown): unknown => {
   const errno = errnoOf(error)
   if (errno !== 'EACCES' && errno !== 'EPERM' && errno !== 'EROFS') return vaultFailure('write to', root, error)
   return failure(
