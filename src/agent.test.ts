@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { runOnce } from './agent.ts'
 import { didKey } from './model/did.ts'
-import { failure } from './model/errors.ts'
+import { failure, interrupted } from './model/errors.ts'
 import { Killed, memoryWorld, type MemoryWorld } from './testing/memory-world.ts'
 
 const never = new AbortController().signal
@@ -350,6 +350,24 @@ describe('runOnce()', () => {
     world.store.owner = null
     await run(world)
     await expectArchived(world, ['a'])
+  })
+
+  test('stops all pipelines at once when one of them meets a bug, and says which', async () => {
+    const [one, other] = [await memoryWorld(['a']), await memoryWorld(['b'])]
+    const [broken, slow] = [await one.start(), await other.start()]
+    const bug = new TypeError('x is not a function')
+    const interruptible = {
+      ...slow,
+      source: {
+        ...slow.source,
+        poll: (signal: AbortSignal) =>
+          new Promise<never>((_, reject) =>
+            signal.addEventListener('abort', () => reject(interrupted()), { once: true }),
+          ),
+      },
+    }
+    const failing = { ...broken, source: { ...broken.source, poll: () => Promise.reject(bug) } }
+    await expect(runOnce([interruptible, failing], 2, never)).rejects.toBe(bug)
   })
 
   test('removes the parts of a dataset that was withdrawn while it was written', async () => {

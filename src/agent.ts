@@ -22,9 +22,27 @@ type Lane = readonly Step[]
  * @throws whatever stops the agent: an interruption, a broken catalog, a bug
  */
 export async function runOnce(pipelines: readonly Pipeline[], lanes: number, signal: AbortSignal): Promise<void> {
-  const results = await Promise.allSettled(pipelines.map((pipeline) => runPipeline(pipeline, lanes, signal)))
-  const failed = results.find((result) => result.status === 'rejected')
-  if (failed !== undefined) throw failed.reason
+  const stop = new AbortController()
+  const both = AbortSignal.any([signal, stop.signal])
+  const results = await Promise.allSettled(
+    pipelines.map(async (pipeline) => {
+      try {
+        await runPipeline(pipeline, lanes, both)
+      } catch (error) {
+        stop.abort()
+        throw error
+      }
+    }),
+  )
+  throwWorst(results)
+}
+
+/** Throws what stops the agent, else what pauses a pipeline; an interruption only if there is nothing else: we may have made it. */
+function throwWorst(results: readonly PromiseSettledResult<unknown>[]): void {
+  const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
+  const rank = (reason: unknown) => (isInterruption(reason) ? 2 : dispositionOf(reason) === 'stop' ? 0 : 1)
+  const [worst] = reasons.sort((a, b) => rank(a) - rank(b))
+  if (worst !== undefined) throw worst
 }
 
 async function runPipeline(p: Pipeline, lanes: number, signal: AbortSignal): Promise<void> {
@@ -118,11 +136,7 @@ async function runLanes(p: Pipeline, lanes: readonly Lane[], signal: AbortSignal
       }
     }),
   )
-  const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
-  if (reasons.length === 0) return
-  // What stops the agent comes before what pauses a pipeline; what our own abort interrupted is no reason.
-  const rank = (reason: unknown) => (isInterruption(reason) ? 2 : dispositionOf(reason) === 'stop' ? 0 : 1)
-  throw [...reasons].sort((a, b) => rank(a) - rank(b))[0]
+  throwWorst(results)
 }
 
 const isInterruption = (error: unknown): boolean => problemsOf(error)[0]!.code === 'INTERRUPTED'
