@@ -41,8 +41,7 @@ export async function runOnce(pipelines: readonly Pipeline[], lanes: number, sig
 function throwWorst(results: readonly PromiseSettledResult<unknown>[]): void {
   const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
   const rank = (reason: unknown) => (isInterruption(reason) ? 2 : dispositionOf(reason) === 'stop' ? 0 : 1)
-  const [worst] = reasons.sort((a, b) => rank(a) - rank(b))
-  if (worst !== undefined) throw worst
+  if (reasons.length > 0) throw reasons.sort((a, b) => rank(a) - rank(b))[0]
 }
 
 async function runPipeline(p: Pipeline, lanes: number, signal: AbortSignal): Promise<void> {

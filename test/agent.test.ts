@@ -352,6 +352,23 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
     }, 60_000)
   })
 
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    'stops cleanly at %s, and goes on when it is started again',
+    async (signal) => {
+      await seed('big', { 'big/a': Buffer.alloc(400_000_000), 'big/b': content('b', 10) })
+      const { child, ended } = site.start('run', '--once')
+      while (!site.objects().some((path) => path.endsWith('.part')))
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      child.kill(signal)
+      expect(await ended).toMatchObject({ code: 0, signal: null })
+      expect(await tagOf('big')).toBe('TAPE:need')
+      expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+      expect(site.objects()).toEqual([object('big')])
+      expect(await tagOf('big')).toBe('TAPE:done')
+    },
+    60_000,
+  )
+
   test('never writes over a foreign object, and takes the dataset when that was moved away', async () => {
     await seed('a', two('a'))
     const path = join(site.vault, object('a'))
