@@ -1,13 +1,15 @@
-import { describe, test } from '@jest/globals'
+import { test } from '@jest/globals'
 import { setTimeout } from 'node:timers/promises'
 import { rucioContract } from '../src/testing/rucio-contract.ts'
 import { rucioOrReason, sql } from './rucio/testbed.ts'
+import { describeUnless } from './skip.ts'
 
 const never = new AbortController().signal
 const found = await rucioOrReason(never)
 
 if ('reason' in found) {
-  describe('a real Rucio', () => test.skip(found.reason, () => undefined))
+  const what = 'the contract suite on a real Rucio'
+  describeUnless(found.reason, what)(what, () => test('is skipped', () => undefined))
 } else {
   const { bed } = found
   rucioContract(`Rucio ${bed.version}`, () =>

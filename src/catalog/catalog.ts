@@ -1,4 +1,4 @@
-import type { BundleId, BundleState, Proof } from '../model/bundle.ts'
+import type { BundleId, BundleState, PlannedBundle, Proof } from '../model/bundle.ts'
 import type { Did } from '../model/did.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Content, Entry, Sighting, TargetId, TargetState, Waiting } from '../model/target.ts'
@@ -61,16 +61,6 @@ export interface BundleRow {
   readonly mismatches: number
   readonly confirmedAt: Date | null
   readonly proof: Proof | null
-}
-
-/** A bundle to be written: `planBundles` made it. */
-export interface NewBundle {
-  readonly part: number
-  readonly parts: number
-  readonly manifest: string
-  readonly bytes: number
-  readonly entries: readonly Entry[]
-  readonly offsets: readonly number[]
 }
 
 /** A bundle that one worker has for itself until it commits or releases it. */
@@ -195,7 +185,11 @@ export interface Catalog extends CatalogReader {
   requested(pipeline: string, limit: number, due: Due): Promise<readonly Requested[]>
   /** Freezes requests with their bundles; each target's own transaction is not needed: all or none. */
   freeze(
-    targets: readonly { readonly id: TargetId; readonly content: Content; readonly bundles: readonly NewBundle[] }[],
+    targets: readonly {
+      readonly id: TargetId
+      readonly content: Content
+      readonly bundles: readonly PlannedBundle[]
+    }[],
     at: Date,
   ): Promise<void>
   /** Drops a request and makes the earlier generation, whose content is the same, frozen again with its bundles as they are. */

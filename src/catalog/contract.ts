@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import type { PlannedBundle } from '../model/bundle.ts'
 import type { Did } from '../model/did.ts'
 import type { Entry, Sighting } from '../model/target.ts'
-import type { Catalog, Due, NewBundle } from './catalog.ts'
+import type { Catalog, Due } from './catalog.ts'
 
 const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute))
 const due = (minute: number, failedBefore: number | null = null): Due => ({
@@ -25,7 +26,7 @@ const entry = (name: string): Entry => ({
   pfn: `file://localhost/data/raw/${name}`,
   path: `/data/raw/${name}`,
 })
-const bundle = (name: string, part = 1, parts = 1): NewBundle => ({
+const bundle = (name: string, part = 1, parts = 1): PlannedBundle => ({
   part,
   parts,
   manifest: '{}',

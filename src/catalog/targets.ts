@@ -1,9 +1,9 @@
 import { sql, type Transaction } from 'kysely'
-import type { BundleId } from '../model/bundle.ts'
+import type { BundleId, PlannedBundle } from '../model/bundle.ts'
 import { didKey, type Did } from '../model/did.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Sighting, TargetId } from '../model/target.ts'
-import type { Catalog, Due, NewBundle, Observed, Requested, Setback, TargetRow } from './catalog.ts'
+import type { Catalog, Due, Observed, Requested, Setback, TargetRow } from './catalog.ts'
 import type { Db } from './database.ts'
 import { bundleColumns, bundleRow, targetRow, type Tables, type TargetTable } from './tables.ts'
 import { changed, chunks, clear, due, nextId } from './transitions.ts'
@@ -342,7 +342,7 @@ async function end(
   )
 }
 
-async function insertBundles(trx: Trx, target: TargetId, bundles: readonly NewBundle[]): Promise<void> {
+async function insertBundles(trx: Trx, target: TargetId, bundles: readonly PlannedBundle[]): Promise<void> {
   const { pipeline, turn } = await trx
     .selectFrom('targets')
     .select(['pipeline', 'turn'])
@@ -373,7 +373,7 @@ async function insertBundles(trx: Trx, target: TargetId, bundles: readonly NewBu
   }
 }
 
-async function insertEntries(trx: Trx, bundle: BundleId, { entries, offsets }: NewBundle): Promise<void> {
+async function insertEntries(trx: Trx, bundle: BundleId, { entries, offsets }: PlannedBundle): Promise<void> {
   let position = 0
   for (const group of chunks(entries, 500)) {
     const rows = group.map((entry) => ({

@@ -1,20 +1,9 @@
 import { Buffer } from 'node:buffer'
 import { formatDid, type Did } from '../model/did.ts'
 import { manifestEntryBytes, manifestText } from '../model/manifest.ts'
+import type { PlannedBundle } from '../model/bundle.ts'
 import type { Content, Entry } from '../model/target.ts'
 import { splitEvenly } from './split.ts'
-
-/** One object to be written, with everything that determines its bytes. */
-export interface PlannedBundle {
-  readonly part: number
-  readonly parts: number
-  readonly manifest: string
-  /** The exact size of the object. */
-  readonly bytes: number
-  readonly entries: readonly Entry[]
-  /** Where the header of each entry begins in the object. */
-  readonly offsets: readonly number[]
-}
 
 interface Member {
   readonly name: string
