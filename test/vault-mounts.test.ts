@@ -44,7 +44,7 @@ describeUnless(mayNotMount, 'the vault on real small mounts')('hpssfsVault() on 
   test('says that there is no room: before, where that can be known, and in the middle, leaving nothing', () => {
     const vault = hpssfsVault(settings)
     vault.check(false)
-    expect(() => vault.create(location, 1, 5 * 2 ** 20)).toThrow(refusal('VAULT_FULL'))
+    expect(() => vault.create(location, 1, 5 * 2 ** 20)).toThrow(refusal('VAULT_NO_ROOM'))
     const writer = vault.create(location, 1, 3 * 2 ** 20)
     writeFileSync(join(root, 'filler'), Buffer.alloc(2 * 2 ** 20))
     expect(() => {
@@ -92,7 +92,7 @@ describeUnless(mayNotMount, 'the vault on real small mounts')('hpssfsVault() on 
 
 describeUnless(mayNotMount, 'the vault on real small mounts')('tape-rse run --once on a mount that is full', () => {
   describeWithRucio('with a real Rucio', (bed) => {
-    test('pauses, leaves no part, and goes on when there is room', async () => {
+    test('keeps what does not fit waiting, archives what does, and goes on when there is room', async () => {
       const root = mkdtempSync(join(tmpdir(), 'mount-'))
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', root])
       const scope = `m${randomBytes(5).toString('hex')}`
@@ -103,8 +103,13 @@ describeUnless(mayNotMount, 'the vault on real small mounts')('tape-rse run --on
         site.configure((config) => (config.pipelines[0]!.vault['mustBeMount'] = true))
         const files = [0, 1, 2].map((index) => ({ name: `f${index}`, content: randomBytes(3_000_000) }))
         await seedDataset(bed, { scope, name: 'large', files, closed: true, tag: 'TAPE:need' })
-        expect(await site.run('run', '--once')).toMatchObject({ code: 5, out: expect.stringContaining('PAUSED') })
-        expect(site.objects()).toEqual([])
+        const small = [{ name: 'small', content: 'fits' }]
+        await seedDataset(bed, { scope, name: 'small', files: small, closed: true, tag: 'TAPE:need' })
+        expect(await site.run('run', '--once')).toMatchObject({
+          code: 3,
+          err: expect.stringContaining('VAULT_NO_ROOM'),
+        })
+        expect(site.objects()).toEqual([`${scope}/small/small.g1.1-1.zip`])
         execFileSync('mount', ['-o', 'remount,size=20m', root])
         expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
         expect((await datasets(rest).meta({ scope, name: 'large' }))['arcBackup']).toBe('TAPE:done')

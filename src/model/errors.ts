@@ -43,6 +43,7 @@ export const ERRORS = {
   NAME_CLASH: row('hold', 1, 'two things would have one name'),
   REOPENED: row('hold', 1, 'the dataset changed after it was archived, and its objects are still there'),
 
+  SOURCE_NOT_MOUNTED: row('pause', 5, 'the root of the source is not there'),
   SOURCE_MISSING: row('hold', 1, 'a source file does not exist'),
   SOURCE_UNREADABLE: row('hold', 1, 'a source file cannot be read'),
   SOURCE_NOT_REGULAR: row('hold', 1, 'a source is a link, a directory or a device, not a file'),
@@ -56,6 +57,7 @@ export const ERRORS = {
   VAULT_FOREIGN: row('pause', 5, 'the vault belongs to another catalog'),
   VAULT_MARKER_MISSING: row('pause', 5, 'the vault has lost the marker that this catalog wrote'),
   VAULT_FULL: row('pause', 5, 'there is no room in the vault'),
+  VAULT_NO_ROOM: row('retry', 5, 'an object is larger than what is free in the vault'),
   VAULT_IO: row('retry', 5, 'a call to the vault failed'),
   OBJECT_FOREIGN: row('hold', 1, 'something that is not ours is where an object should go'),
   OBJECT_MISMATCH: row('hold', 10, 'an object was read back twice and differs from what was written'),

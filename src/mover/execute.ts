@@ -101,6 +101,7 @@ function findOwn(order: PackOrder, vault: Vault, format: Format, beat: Beat): Pa
   // Half written under its final name by an earlier attempt, on a mount that cannot rename.
   const half = order.vault.publish === 'direct' && begin.bytes < object.bytes && (begin.bytes > 0 || order.attempt > 1)
   if (begin.ours && half) {
+    beat(0)
     vault.removeUnproven(location)
     return null
   }
@@ -114,7 +115,8 @@ function findOwn(order: PackOrder, vault: Vault, format: Format, beat: Beat): Pa
     reader.close()
   }
   if ('difference' in proof) {
-    vault.setAside(location, order.attempt)
+    beat(0)
+    vault.setAside(location, order.attempt, 'object')
     return null
   }
   return { bytes: object.bytes, adler32: proof.adler32, found: true }
@@ -175,7 +177,9 @@ function prove(order: ProveOrder, vault: Vault, format: Format, beat: Beat): Pro
     reader.close()
   }
   if ('difference' in proof) {
-    return { outcome: 'mismatch', difference: proof.difference, setAside: vault.setAside(location, attempt) }
+    beat(0)
+    const setAside = vault.setAside(location, attempt, part === null ? 'object' : 'part')
+    return { outcome: 'mismatch', difference: proof.difference, setAside }
   }
   beat(0)
   vault.publish(location, attempt, object.bytes)

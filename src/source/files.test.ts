@@ -125,7 +125,13 @@ describe('openSource()', () => {
   })
 
   test('says that the root is not there', () => {
-    expect(() => openSource(join(base, 'nope'))).toThrow(expect.objectContaining({ code: 'SOURCE_MISSING' }))
+    expect(() => openSource(join(base, 'nope'))).toThrow(expect.objectContaining({ code: 'SOURCE_NOT_MOUNTED' }))
+  })
+
+  test('inspectSources() counts what would be a very long list', () => {
+    const files = Array.from({ length: 60 }, (_, index) => ({ path: inRoot(`nope${index}`), bytes: 1 }))
+    expect(inspectSources(root, files)).toHaveLength(51)
+    expect(inspectSources(root, files).at(-1)!.message).toContain('10 more')
   })
 
   test('inspectSources() lists everything that is wrong, and reads nothing', () => {

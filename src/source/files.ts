@@ -47,6 +47,9 @@ export function openSource(root: string): (path: string) => SourceFile {
   }
 }
 
+/** More than this are counted, not listed. */
+const maxListed = 50
+
 /** What is wrong with any of these files, as far as that shows without reading them. */
 export function inspectSources(
   root: string,
@@ -72,7 +75,9 @@ export function inspectSources(
       problems.push(...error.problems)
     }
   }
-  return problems
+  if (problems.length <= maxListed) return problems
+  const rest = `… and ${problems.length - maxListed} more files with a problem`
+  return [...problems.slice(0, maxListed), { ...problems[0]!, message: rest }]
 }
 
 function realRootOf(root: string): string {
@@ -81,7 +86,7 @@ function realRootOf(root: string): string {
     return real.endsWith('/') ? real : `${real}/`
   } catch (error) {
     throw failure(
-      'SOURCE_MISSING',
+      'SOURCE_NOT_MOUNTED',
       `Cannot read sources below ${root}: ${errnoOf(error)}`,
       'Is the shared file system mounted on this machine?',
       error,

@@ -90,9 +90,10 @@ export function memoryVault(
       return content === undefined ? null : { bytes: content.length }
     },
 
-    setAside(location, attempt) {
-      const part = partOf(location, attempt)
-      rename(files.has(part) ? part : location, asideOf(location, attempt))
+    setAside(location, attempt, what) {
+      const bad = what === 'part' ? partOf(location, attempt) : location
+      if (!files.has(bad)) throw io(`set ${bad} aside: it is gone`)
+      rename(bad, asideOf(location, attempt))
       return asideOf(location, attempt)
     },
 

@@ -147,18 +147,19 @@ export function vaultContract(name: string, make: () => VaultUnderTest): void {
 
     test('setAside() gives a part, or else the object, a name that says so', () => {
       write(1)
-      expect(vault.setAside(location, 1)).toContain('.1.mismatch')
+      expect(vault.setAside(location, 1, 'part')).toContain('.1.mismatch')
       expect(under.list()).toEqual([aside(1)])
       write(2)
       vault.publish(location, 2, object.length)
-      vault.setAside(location, 2)
+      expect(() => vault.setAside(location, 2, 'part')).toThrow(expect.objectContaining({ code: 'VAULT_IO' }))
+      vault.setAside(location, 2, 'object')
       expect(under.list()).toEqual([aside(1), aside(2)])
       expect(under.read(aside(2))).toEqual(object)
     })
 
     test('clean() removes parts and what was set aside, never the object', () => {
       write(1)
-      vault.setAside(location, 1)
+      vault.setAside(location, 1, 'part')
       write(2)
       vault.publish(location, 2, object.length)
       under.plant(part(3), 'debris')

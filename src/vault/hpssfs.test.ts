@@ -97,7 +97,7 @@ describe('hpssfsVault()', () => {
   test('refuses an object that does not fit, before it creates anything', () => {
     const vault = hpssfsVault(settings(root, { minFree: 2 ** 52 }))
     vault.check(false)
-    expect(() => vault.create(location, 1, 10)).toThrow(refusal('VAULT_FULL'))
+    expect(() => vault.create(location, 1, 10)).toThrow(refusal('VAULT_NO_ROOM'))
     expect(existsSync(join(root, 'raw/a/.a.g1.1-1.zip.1.part'))).toBe(false)
   })
 
@@ -206,7 +206,7 @@ describe('hpssfsVault()', () => {
       const writer = vault.create(location, 1, 1)
       writer.write(Buffer.from('x'))
       writer.finish()
-      const aside = vault.setAside(location, 1)
+      const aside = vault.setAside(location, 1, 'object')
       expect(lstatSync(aside!).size).toBe(1)
       expect(vault.stat(location)).toBeNull()
     })

@@ -90,7 +90,7 @@ export function hpssfsVault(settings: VaultSettings): Vault {
     const free = freeBytes(root)
     if (free < bytes + settings.minFree) {
       throw failure(
-        'VAULT_FULL',
+        'VAULT_NO_ROOM',
         `Cannot write ${path}: it takes ${bytes} bytes, ${free} are free and ${settings.minFree} must stay so`,
         'Make room: the work goes on by itself.',
       )
@@ -136,11 +136,10 @@ export function hpssfsVault(settings: VaultSettings): Vault {
     open: (location) => (sameDevice(), openReader(at(location))),
     publish: publishPart,
     stat: (location) => (sameDevice(), fileAt(at(location))),
-    setAside(location, attempt) {
+    setAside(location, attempt, what) {
       sameDevice()
       const path = at(location)
-      const part = partOf(path, attempt)
-      const bad = publish === 'rename' && sizeOf(part) !== null ? part : path
+      const bad = what === 'part' ? partOf(path, attempt) : path
       const aside = asideOf(path, attempt)
       try {
         renameSync(bad, aside)

@@ -33,7 +33,7 @@ export interface Vault {
   check(known: boolean): { freeBytes: number }
   /**
    * Begins the part of `attempt`, after removing those of all earlier attempts (a late rename of theirs then fails).
-   * `bytes` is the size to come: refused with VAULT_FULL if it does not fit. With `publish: direct` the object itself is
+   * `bytes` is the size to come: refused with VAULT_NO_ROOM if it does not fit. With `publish: direct` the object itself is
    * created, exclusively.
    */
   create(location: string, attempt: number, bytes: number): ObjectWriter
@@ -49,10 +49,10 @@ export interface Vault {
   /** Size of the published object; null if it is not there. */
   stat(location: string): { bytes: number } | null
   /**
-   * Moves a part (or the object, if there is no part) that must not be trusted to a name that says so. null: this vault cannot
-   * rename, and it was removed.
+   * Moves a part, or an object, that must not be trusted to a name that says so. null: this vault cannot rename, and it was
+   * removed. Never the one for the other: an object that has appeared in between is a successor's.
    */
-  setAside(location: string, attempt: number): string | null
+  setAside(location: string, attempt: number, what: 'part' | 'object'): string | null
   /** Removes parts and objects set aside of attempts 1 to `attempts`. Returns how many there were. */
   clean(location: string, attempts: number): number
   /** Removes an object that an attempt of ours left half written. Only for `publish: direct`. */
