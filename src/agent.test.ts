@@ -265,6 +265,30 @@ describe('runOnce()', () => {
     })
   })
 
+  test('holds what changed and was tagged again, though a generation in between was superseded', async () => {
+    const world = await memoryWorld(['a'])
+    await run(world)
+    // Somebody deletes the copy and asks again; while that is archived, somebody else changes the dataset, and the copy is back.
+    const copy = world.store.files.get(objectOf('a'))!
+    dataset(world, 'a').tag = 'need'
+    world.store.files.clear()
+    let armed = true
+    world.onTouch = (what) => {
+      if (armed && what === 'after written') {
+        armed = false
+        world.store.files.set(objectOf('a'), copy)
+        dataset(world, 'a').files.set('a/new', Buffer.from('new'))
+        dataset(world, 'a').closedAt = new Date(9000)
+      }
+    }
+    await run(world)
+    expect(await rowsOf(world, 'a')).toMatchObject([
+      { generation: 3, held: true, problems: [{ code: 'REOPENED' }] },
+      { generation: 2, state: 'superseded' },
+      { generation: 1, state: 'acknowledged' },
+    ])
+  })
+
   test('archives again what was confirmed and is gone before it was told', async () => {
     const world = await memoryWorld(['a'])
     let armed = true

@@ -47,11 +47,11 @@ function throwWorst(results: readonly PromiseSettledResult<unknown>[]): void {
 async function runPipeline(p: Pipeline, lanes: number, signal: AbortSignal): Promise<void> {
   try {
     await openVault(p, signal)
-    await p.catalog.unpause(p.name)
     let changed = true
     for (let round = 0; changed && round < rounds; round++) {
       const before = await supersededCount(p)
       await poll(p, signal)
+      await p.catalog.unpause(p.name) // commit: vault and source have answered
       await drain(p, lanes, signal)
       changed = (await supersededCount(p)) > before
     }
@@ -104,6 +104,16 @@ async function runLanes(p: Pipeline, lanes: readonly Lane[], signal: AbortSignal
     for (const resolve of waiting) resolve()
   }
 
+  /** Until another lane has done something; not longer than a batch of acknowledgements gathers. */
+  const nap = () =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, gatherMs)
+      wake.push(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+
   async function run(lane: Lane): Promise<void> {
     while (!over) {
       const seen = done
@@ -117,7 +127,7 @@ async function runLanes(p: Pipeline, lanes: readonly Lane[], signal: AbortSignal
           wakeAll()
           return
         }
-        await new Promise<void>((resolve) => wake.push(resolve))
+        await nap()
         idle--
       }
     }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { ERRORS, problemsOf } from './model/errors.ts'
 import type { Terminal } from './cli/command.ts'
+import { printable } from './cli/format.ts'
 import { textLogger } from './cli/log.ts'
 import { parse } from './cli/program.ts'
 
@@ -58,7 +59,7 @@ function report(error: unknown, json: boolean): number {
   if (json) process.stderr.write(`${JSON.stringify({ message_type: 'exit_error', code: exit, problems })}\n`)
   else
     for (const { message, hint } of problems)
-      process.stderr.write(`tape-rse: ${message}\n${hint === '' ? '' : `  ${hint}\n`}`)
+      process.stderr.write(`tape-rse: ${printable(message)}\n${hint === '' ? '' : `  ${printable(hint)}\n`}`)
   if (code === 'INTERNAL' && !json && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`)
   return exit
 }

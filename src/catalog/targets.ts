@@ -309,7 +309,7 @@ async function nextGeneration(trx: Trx, pipeline: string, did: Did): Promise<num
   return (last ?? 0) + 1
 }
 
-/** The newest generation before `row` that was frozen at all. */
+/** The newest generation before `row` that was archived, or could be gone on with: what was superseded is neither. */
 const lastGeneration = (db: Db, row: TargetTable) =>
   db
     .selectFrom('targets')
@@ -319,6 +319,7 @@ const lastGeneration = (db: Db, row: TargetTable) =>
     .where('name', '=', row.name)
     .where('generation', '<', row.generation)
     .where('fingerprint', 'is not', null)
+    .where('state', 'in', ['acknowledged', 'withdrawn'])
     .orderBy('generation', 'desc')
     .limit(1)
     .executeTakeFirst()

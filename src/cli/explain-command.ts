@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { CatalogReader } from '../catalog/catalog.ts'
 import { openReader, withSite, type Site } from '../app.ts'
 import type { Config, PipelineConfig } from '../config/schema.ts'
@@ -21,7 +22,7 @@ export const explain: Run<GlobalOptions & { readonly did: string; readonly json?
 ) => {
   const did = didOf(options.did)
   const config = configOf(options, terminal)
-  const catalog = await openReader(config).catch(() => null)
+  const catalog = existsSync(config.catalog) ? await openReader(config) : null
   const limited = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)])
   try {
     const explanations = await withSite(config, terminal, async (site) => {

@@ -98,6 +98,12 @@ describe('explainGates()', () => {
     expect(gates({ target, rucio: { ...rucio, tag: 'TAPE:done' } }).at(-1)).toEqual(['acknowledged', 'passed'])
   })
 
+  test('says that a dataset is archived that Rucio has forgotten since', () => {
+    const target = { row: { ...row, state: 'acknowledged' as const, endedAt: at(6) }, bundles: [bundle('confirmed')] }
+    expect(answer({ target, rucio: null })).toBe('raw:night is archived.')
+    expect(explainGates({ ...base, target, rucio: null }).gates[0]!.value).toContain('no longer knows it')
+  })
+
   test.each<[string, Partial<Findings>, RegExp]>([
     ['an unknown DID', { rucio: null, target: null }, /exists: Rucio knows no such DID.*spelled/u],
     [

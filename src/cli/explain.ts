@@ -98,6 +98,10 @@ function rucioGates({ did, pipeline, rucio, poll, target }: Findings): readonly 
         `the agent does not look at scope ${did.scope}`,
         `Add it to source.scopes of pipeline ${pipeline.name}.`,
       )
+  if (rucio === null && target?.row.state === 'acknowledged') {
+    const advice = 'Its objects stay in the vault (docs/rucio.md, "The tag dies with the dataset").'
+    return [blocked('exists', 'unknown', 'Rucio no longer knows it; it was archived before', advice)]
+  }
   if (rucio === null) {
     return [
       blocked('exists', 'failed', 'Rucio knows no such DID', 'Check how scope and name are spelled; case counts.'),
@@ -170,7 +174,26 @@ function sourceGates({ pipeline, rucio, sources }: Findings): readonly Gate[] {
   return [replicas, paths]
 }
 
-function catalogGates({ target, pipeline }: Findings): readonly Gate[] {
+function catalogGates({ target, pipeline, rucio }: Findings): readonly Gate[] {
+  const tag = rucio !== null && 'tag' in rucio ? rucio.tag : null
+  if (target === null && tag === `${pipeline.tapeRse}:done`) {
+    const advice =
+      'Another catalog archived it, or somebody set the tag by hand. Set it to need to have it archived here.'
+    return [blocked('planned', 'failed', 'the tag says done, but this catalog does not know it', advice)]
+  }
+  if (target?.row.state === 'acknowledged' && tag === `${pipeline.tapeRse}:need`) {
+    const value = `it was archived as generation ${target.row.generation}, and is tagged need again`
+    return [
+      blocked(
+        'planned',
+        'waiting',
+        value,
+        'The next run looks at its objects, and at what changed.',
+        [],
+        target.row.endedAt,
+      ),
+    ]
+  }
   if (target === null) {
     return [
       blocked('planned', 'waiting', 'the agent has not seen it yet', 'The next poll finds it: `tape-rse run --once`.'),

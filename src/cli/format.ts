@@ -25,7 +25,7 @@ function pad(text: string, to: number, align: 'left' | 'right'): string {
 }
 
 /** Without what would break a line, or speak to the terminal: names and messages come from elsewhere. */
-const printable = (text: string): string =>
+export const printable = (text: string): string =>
   text
     .replace(/[\t\n\r\u2028\u2029]/gu, ' ')
     .replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (invisible) => `\\u{${invisible.codePointAt(0)!.toString(16)}}`)

@@ -1,3 +1,4 @@
+import { printable } from './format.ts'
 import { createLogger, format, transports, type Logger } from 'winston'
 
 /** Rucio's daemons end a line with its severity in capitals. */
@@ -26,7 +27,7 @@ export const textLogger = (level: string | undefined, now: () => Date): Logger =
         'tape-rse',
         process.pid,
         severities[severity] ?? severity,
-        `${String(message)}${advice}${shown}`,
+        printable(`${String(message)}${advice}${shown}`),
       ].join('\t')
     }),
     // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's types call the instance a class

@@ -1,4 +1,5 @@
 import { formatDid } from '../model/did.ts'
+import { closedAtOf } from '../model/manifest.ts'
 import type { ObjectPlan } from '../model/order.ts'
 import type { Claim } from '../catalog/catalog.ts'
 import type { Pipeline, Step } from './pipeline.ts'
@@ -34,7 +35,7 @@ async function archive(p: Pipeline, claim: Claim, signal: AbortSignal): Promise<
 /** Everything that determines the bytes of a bundle's object, as the catalog has frozen it. */
 export const objectPlan = (claim: Claim): ObjectPlan => ({
   manifest: claim.manifest,
-  time: Math.floor(claim.target.closedAt!.getTime() / 1000),
+  time: Math.floor(closedAtOf(claim.manifest).getTime() / 1000),
   bytes: claim.bytes,
   members: claim.entries.map((entry) => ({
     name: entry.did.name,
