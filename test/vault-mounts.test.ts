@@ -103,7 +103,7 @@ describeUnless(mayNotMount, 'the vault on real small mounts')('tape-rse run --on
         site.configure((config) => (config.pipelines[0]!.vault['mustBeMount'] = true))
         const files = [0, 1, 2].map((index) => ({ name: `f${index}`, content: randomBytes(3_000_000) }))
         await seedDataset(bed, { scope, name: 'large', files, closed: true, tag: 'TAPE:need' })
-        const small = [{ name: 'small', content: 'fits' }]
+        const small = [{ name: 'small.txt', content: 'fits' }]
         await seedDataset(bed, { scope, name: 'small', files: small, closed: true, tag: 'TAPE:need' })
         expect(await site.run('run', '--once')).toMatchObject({
           code: 3,

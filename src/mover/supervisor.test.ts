@@ -9,7 +9,7 @@ import { startSupervisor, type Supervisor } from './supervisor.ts'
 const worker = `
 const reply = (message) => process.send(message)
 process.on('message', ({ id, order }) => {
-  const [{ path }] = order.files
+  const [{ path }] = order.files ?? [{ path: order.location }]
   if (path === 'die') process.kill(process.pid, 'SIGKILL')
   if (path === 'exit') { process.stderr.write('no more memory', () => process.exit(3)); return }
   if (path === 'hang') { const end = Date.now() + 60000; while (Date.now() < end); }
@@ -110,6 +110,18 @@ describe('startSupervisor()', () => {
     start()
     const answers = await Promise.all(Array.from({ length: 20 }, () => movers.run(order('x'), null, never)))
     expect(new Set(answers.map(({ mover }) => mover)).size).toBeLessThanOrEqual(3)
+  })
+
+  test('moves no more objects at once than it may, and keeps quick orders out of their queue', async () => {
+    start()
+    const vault = { root: '/vault', mount: null, publish: 'rename', minFree: 0, owner: 'us' } as const
+    const object = { manifest: '', time: 0, members: [], bytes: 0 }
+    const pack: OrderOf<'pack'> = { kind: 'pack', vault, location: 'slow', attempt: 1, sourceRoot: '/', object }
+    const packs = [movers.run<'pack'>(pack, null, never), movers.run<'pack'>(pack, null, never)]
+    const order1 = await Promise.race([...packs, movers.run(order('x'), null, never)])
+    const [first, second] = await Promise.all(packs)
+    expect(second!.mover).toBe(first!.mover)
+    expect(order1.mover).not.toBe(first!.mover)
   })
 
   test('gives movers a process group of their own and nothing of its environment', async () => {

@@ -22,12 +22,14 @@ export interface Supervisor extends Movers {
 interface Mover {
   readonly child: ChildProcess
   readonly pid: number
-  busy: boolean
+  /** What it is at: an order that moves data, or a quick one. */
+  busy: 'moving' | 'quick' | null
   errors: string
 }
 
 interface Waiter {
   readonly wants: (mover: Mover) => boolean
+  readonly kind: 'moving' | 'quick'
   readonly take: (mover: Mover) => void
 }
 
@@ -51,7 +53,7 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: {},
     })
-    const mover: Mover = { child, pid: child.pid ?? -1, busy: false, errors: '' }
+    const mover: Mover = { child, pid: child.pid ?? -1, busy: null, errors: '' }
     child.stderr?.on('data', (chunk: Buffer) => (mover.errors = (mover.errors + chunk.toString()).slice(-2000)))
     child.on('error', () => pool.delete(mover))
     child.once('exit', () => {
@@ -65,23 +67,26 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
 
   function serveWaiters(): void {
     for (const waiter of [...waiters]) {
-      const mover = free(waiter.wants)
+      const mover = free(waiter)
       if (mover === null) continue
       waiters.splice(waiters.indexOf(waiter), 1)
-      mover.busy = true
+      mover.busy = waiter.kind
       waiter.take(mover)
     }
   }
 
-  function free(wants: (mover: Mover) => boolean): Mover | null {
-    for (const mover of pool) if (!mover.busy && wants(mover)) return mover
+  function free({ wants, kind }: Waiter): Mover | null {
+    const moving = [...pool].filter((mover) => mover.busy === 'moving').length
+    if (kind === 'moving' && moving >= options.movers) return null
+    for (const mover of pool) if (mover.busy === null && wants(mover)) return mover
     return !closed && pool.size < options.movers + 2 ? hire() : null
   }
 
-  function acquire(wants: (mover: Mover) => boolean, signal: AbortSignal): Promise<Mover> {
+  function acquire(kind: Waiter['kind'], wants: Waiter['wants'], signal: AbortSignal): Promise<Mover> {
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         wants,
+        kind,
         take: (mover) => {
           signal.removeEventListener('abort', abort)
           resolve(mover)
@@ -103,7 +108,7 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
   }
 
   function release(mover: Mover): void {
-    mover.busy = false
+    mover.busy = null
     serveWaiters()
   }
 
@@ -127,7 +132,8 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
     const root = rootOf(order)
     const hanging = stuck.get(root)
     if (hanging !== undefined) throw stuckError(order, hanging)
-    const mover = await acquire((candidate) => candidate.pid !== not, signal)
+    const kind = order.kind === 'pack' || order.kind === 'prove' ? 'moving' : 'quick'
+    const mover = await acquire(kind, (candidate) => candidate.pid !== not, signal)
     const id = nextId++
     const outcome = await converse(mover, { id, order }, options.stallMs, signal)
     switch (outcome.kind) {
@@ -154,7 +160,7 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
       closed = true
       await Promise.all(
         [...pool].map(async (mover) => {
-          if (!mover.busy && mover.child.connected) mover.child.disconnect()
+          if (mover.busy === null && mover.child.connected) mover.child.disconnect()
           else mover.child.kill('SIGKILL')
           if (!(await exits(mover.child, options.killMs))) await dismiss(mover, '')
         }),
