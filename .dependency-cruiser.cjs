@@ -23,7 +23,9 @@ module.exports = {
       from: { path: '^src/(pipeline|mover/execute)', pathNot: '\\.test\\.ts$' },
       to: { path: ports, dependencyTypesNot: ['type-only'] },
     },
-    only('agent', '^src/agent\\.ts$', `^src/(model|plan|pipeline)/|^src/agent\\.ts$|${ports}`),
+    only('lanes', '^src/lanes\\.ts$', '^src/lanes\\.ts$', 'no domain words'),
+    only('agent', '^src/agent\\.ts$', `^src/(model|plan|pipeline)/|^src/(agent|lanes)\\.ts$|${ports}`),
+    only('timetable', '^src/timetable\\.ts$', '^src/(timetable|agent)\\.ts$'),
     only(
       'source',
       '^src/source/',

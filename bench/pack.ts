@@ -12,7 +12,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { adler32, hex32 } from '../src/io/adler32.ts'
-import type { ObjectPlan, OrderMember, VaultSettings } from '../src/model/order.ts'
+import { anyMover, type ObjectPlan, type OrderMember, type VaultSettings } from '../src/model/order.ts'
 import { startSupervisor } from '../src/mover/supervisor.ts'
 import { zipFormat } from '../src/pack/zip.ts'
 import { command, median, timed, type Result } from './measure.ts'
@@ -49,7 +49,7 @@ async function benchWorkload({ name, files, bytes, aims }: Workload, rounds: num
   const signal = new AbortController().signal
   try {
     const object = makeSources(source, files, bytes)
-    await movers.run<'check'>({ kind: 'check', vault, known: false }, null, signal)
+    await movers.run<'check'>({ kind: 'check', vault, known: false }, anyMover, signal)
     const times: Record<'cp' | 'zip' | 'pack' | 'prove' | 'read', number[]> = {
       cp: [],
       zip: [],
@@ -65,12 +65,12 @@ async function benchWorkload({ name, files, bytes, aims }: Workload, rounds: num
       rmSync(join(base, 'copy'), { recursive: true })
       const order = { vault, location, attempt: 1, object }
       const began = performance.now()
-      const packed = await movers.run<'pack'>({ ...order, kind: 'pack', sourceRoot: source }, null, signal)
+      const packed = await movers.run<'pack'>({ ...order, kind: 'pack', sourceRoot: source }, anyMover, signal)
       measured.pack = (performance.now() - began) / 1000
       const part = join(vault.root, `bench/${round}/.${round}.zip.1.part`)
       measured.read = await timed(() => bareRead(part))
       measured.prove = await timed(() =>
-        movers.run<'prove'>({ ...order, kind: 'prove', adler32: packed.answer.adler32 }, null, signal),
+        movers.run<'prove'>({ ...order, kind: 'prove', adler32: packed.answer.adler32 }, anyMover, signal),
       )
       memory = Math.max(memory, peakMiB(packed.mover))
       rmSync(join(vault.root, 'bench'), { recursive: true })

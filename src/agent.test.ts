@@ -1,14 +1,18 @@
 import { describe, expect, test } from '@jest/globals'
-import { runOnce } from './agent.ts'
+import { runOnce, serve, type Timetable } from './agent.ts'
+import { mutex } from './io/mutex.ts'
 import { didKey } from './model/did.ts'
 import { failure, interrupted } from './model/errors.ts'
+import type { Order } from './model/order.ts'
+import type { Pipeline } from './pipeline/pipeline.ts'
 import { Killed, memoryWorld, type MemoryWorld } from './testing/memory-world.ts'
 
 const never = new AbortController().signal
+const shift = { movers: 2, stop: never, signal: never }
 const run = async (world: MemoryWorld, killAt = Infinity): Promise<void> => {
   const pipeline = await world.start(killAt)
   try {
-    await runOnce([pipeline], 2, never)
+    await runOnce([pipeline], shift)
   } catch (error) {
     if (!(error instanceof Killed)) throw error
   }
@@ -132,7 +136,7 @@ describe('runOnce()', () => {
     expect(dataset(world, 'a').tag).toBe('need')
     expect(published(world)).toEqual(['raw/a/.a.g1.1-1.zip.1.mismatch', 'raw/a/.a.g1.1-1.zip.2.mismatch'])
     bad = false
-    await world.catalog.retry({ scope: 'raw', name: 'a' })
+    await world.catalog.retry((await rowsOf(world, 'a')).map(({ id }) => id))
     await run(world)
     await expectArchived(world, ['a'])
   })
@@ -354,12 +358,12 @@ describe('runOnce()', () => {
             : source.missing(did, never),
       }
       dataset(world, 'gone').open = true
-      await runOnce([{ ...pipeline, source: stubborn }], 2, never)
+      await runOnce([{ ...pipeline, source: stubborn }], shift)
       dataset(world, 'gone').tag = null
-      await runOnce([{ ...pipeline, source: stubborn }], 2, never)
+      await runOnce([{ ...pipeline, source: stubborn }], shift)
       const done = ['a', 'b', 'c', 'd'].filter((name) => dataset(world, name).tag === 'done')
       expect(done).toEqual(call === 'missing' ? ['a', 'b', 'c', 'd'] : ['a', 'b', 'd'])
-      expect((await world.catalog.summary()).pipelines[0]!.pause).toBeNull()
+      expect((await world.catalog.summary(world.time)).pipelines[0]!.pause).toBeNull()
       if (call !== 'missing')
         expect(await rowsOf(world, 'c')).toMatchObject([{ held: true, problems: [{ code: 'RUCIO_REFUSED' }] }])
     },
@@ -370,7 +374,9 @@ describe('runOnce()', () => {
     world.store.owner = 'another-catalog'
     await run(world)
     expect(published(world)).toEqual([])
-    expect((await world.catalog.summary()).pipelines).toMatchObject([{ pause: { problem: { code: 'VAULT_FOREIGN' } } }])
+    expect((await world.catalog.summary(world.time)).pipelines).toMatchObject([
+      { pause: { problem: { code: 'VAULT_FOREIGN' } } },
+    ])
     world.store.owner = null
     await run(world)
     await expectArchived(world, ['a'])
@@ -391,7 +397,7 @@ describe('runOnce()', () => {
       },
     }
     const failing = { ...broken, source: { ...broken.source, poll: () => Promise.reject(bug) } }
-    await expect(runOnce([interruptible, failing], 2, never)).rejects.toBe(bug)
+    await expect(runOnce([interruptible, failing], shift)).rejects.toBe(bug)
   })
 
   test('removes the parts of a dataset that was withdrawn while it was written', async () => {
@@ -414,10 +420,185 @@ describe('runOnce()', () => {
   test('splits a large dataset, and finishes it when all of its objects are confirmed', async () => {
     const world = await memoryWorld(['a'], 40)
     const pipeline = { ...(await world.start()), limits: { targetSize: 4000, maxSize: 5000 } }
-    await runOnce([pipeline], 2, never)
+    await runOnce([pipeline], shift)
     const objects = published(world)
     expect(objects.length).toBeGreaterThan(2)
     expect(objects.every((path) => world.store.files.get(path)!.length <= 5000)).toBe(true)
     expect(dataset(world, 'a').tag).toBe('done')
+  })
+})
+
+describe('serve()', () => {
+  const locationOf = (order: Order): string => ('location' in order ? order.location : '')
+  /** An agent that serves while the world's time runs a thousand times as fast as ours; ends when `until` is true. */
+  async function serveUntil(
+    world: MemoryWorld,
+    until: () => boolean | Promise<boolean>,
+    change: (pipeline: Pipeline) => Pipeline = (pipeline) => pipeline,
+    everyMs = 60_000,
+  ): Promise<void> {
+    const stop = new AbortController()
+    const pipeline = change({ ...(await world.start()), due: () => ({ now: world.time, failedBefore: null }) })
+    let next = 0
+    const timetable: Timetable = {
+      due: (now) => now.getTime() >= next,
+      began: (now) => (next = now.getTime() + everyMs),
+    }
+    const clock = setInterval(() => (world.time = new Date(world.time.getTime() + 2000)), 2)
+    const serving = serve([{ pipeline, timetable, alone: mutex() }], {
+      movers: 2,
+      stop: stop.signal,
+      signal: never,
+      napMs: 5,
+    })
+    try {
+      const served = Symbol('served')
+      while (!(await until())) {
+        const first = await Promise.race([serving.then(() => served), new Promise((resolve) => setTimeout(resolve, 5))])
+        if (first === served) throw new Error('it ended by itself')
+      }
+    } finally {
+      stop.abort()
+      await serving
+      clearInterval(clock)
+    }
+  }
+  const isDone = (world: MemoryWorld, ...names: string[]) => names.every((name) => dataset(world, name).tag === 'done')
+  const untilCommitted = (world: MemoryWorld, name: string, state: string) => async () =>
+    (await rowsOf(world, name))[0]?.state === state
+
+  test('takes what is tagged while it runs, at the next poll', async () => {
+    const world = await memoryWorld(['a', 'b'])
+    dataset(world, 'b').tag = null
+    await serveUntil(world, () => {
+      if (isDone(world, 'a') && dataset(world, 'b').tag === null) dataset(world, 'b').tag = 'need'
+      return isDone(world, 'a', 'b')
+    })
+    expect(await rowsOf(world, 'b')).toMatchObject([{ generation: 1 }])
+  })
+
+  test('pauses while its vault is at fault, says so once, probes, and goes on by itself', async () => {
+    const world = await memoryWorld(['a'])
+    world.store.owner = 'another-catalog'
+    let checks = 0
+    let paused: unknown = null
+    const counting = (pipeline: Pipeline): Pipeline => ({
+      ...pipeline,
+      movers: {
+        run: async (order, ...rest) => {
+          if (order.kind === 'check' && ++checks === 4) {
+            paused = (await world.catalog.summary(world.time)).pipelines[0]!.pause?.problem.code
+            world.store.owner = null
+          }
+          return pipeline.movers.run(order, ...rest)
+        },
+      },
+    })
+    await serveUntil(world, untilCommitted(world, 'a', 'acknowledged'), counting)
+    expect(checks).toBe(4)
+    expect(paused).toBe('VAULT_FOREIGN')
+    expect(world.log.filter((line) => line.includes('paused'))).toHaveLength(1)
+    expect(world.log.filter((line) => line.includes('goes on'))).toHaveLength(1)
+    expect((await world.catalog.summary(world.time)).pipelines[0]!.pause).toBeNull()
+  })
+
+  test('stays paused for want of room until an object could be written', async () => {
+    const world = await memoryWorld(['a'])
+    let full = 3
+    const pauses: unknown[] = []
+    const filling = (pipeline: Pipeline): Pipeline => ({
+      ...pipeline,
+      movers: {
+        run: async (order, ...rest) => {
+          pauses.push((await world.catalog.summary(world.time)).pipelines[0]?.pause?.problem.code)
+          if (order.kind === 'pack' && full-- > 0)
+            throw failure('VAULT_FULL', 'Cannot write: no space left', 'Make room.')
+          return pipeline.movers.run(order, ...rest)
+        },
+      },
+    })
+    await serveUntil(world, untilCommitted(world, 'a', 'acknowledged'), filling)
+    expect(world.log.filter((line) => line.includes('paused'))).toHaveLength(1)
+    expect(pauses.filter((code) => code === 'VAULT_FULL').length).toBeGreaterThan(3)
+  })
+
+  test('is not kept by a dataset that fails from the others, and tries it again when its time has come', async () => {
+    const world = await memoryWorld(['a', 'b'])
+    let refusals = 2
+    const failing = (pipeline: Pipeline): Pipeline => ({
+      ...pipeline,
+      movers: {
+        run: (order, ...rest) => {
+          if (order.kind === 'pack' && locationOf(order).includes('/a/') && refusals-- > 0)
+            throw failure('SOURCE_MISSING', 'Cannot read a/0.fits: it is gone', 'Put it back.')
+          return pipeline.movers.run(order, ...rest)
+        },
+      },
+    })
+    await serveUntil(world, untilCommitted(world, 'a', 'acknowledged'), failing, 10 * 3_600_000)
+    expect(world.log.filter((line) => line.includes('held'))).toHaveLength(2)
+    await expectArchived(world, ['a', 'b'])
+  })
+
+  test('begins nothing while it is drained, and goes on at resume', async () => {
+    const world = await memoryWorld(['a'])
+    await world.catalog.drain(null, world.time)
+    const began = world.time.getTime()
+    await serveUntil(world, async () => {
+      if (world.time.getTime() - began > 100_000) await world.catalog.resume()
+      else expect(await rowsOf(world, 'a')).toEqual([])
+      return untilCommitted(world, 'a', 'acknowledged')()
+    })
+  })
+
+  test('does nothing for what a person holds, and goes on at release', async () => {
+    const world = await memoryWorld(['a', 'b'])
+    await world.catalog.hold([{ scope: 'raw', name: 'a' }], null, world.time)
+    await serveUntil(world, untilCommitted(world, 'b', 'acknowledged'))
+    expect(await rowsOf(world, 'a')).toMatchObject([{ state: 'requested' }])
+    await world.catalog.unhold([{ scope: 'raw', name: 'a' }])
+    await serveUntil(world, untilCommitted(world, 'a', 'acknowledged'))
+  })
+
+  test('finishes what is in flight when it is stopped, and begins nothing more', async () => {
+    const world = await memoryWorld(['a', 'b', 'c'])
+    const stop = new AbortController()
+    const pipeline = await world.start()
+    const started: string[] = []
+    const slow: Pipeline = {
+      ...pipeline,
+      movers: {
+        run: async (order, ...rest) => {
+          if (order.kind === 'pack') {
+            started.push(locationOf(order))
+            await new Promise((resolve) => setTimeout(resolve, 30))
+            stop.abort()
+          }
+          return pipeline.movers.run(order, ...rest)
+        },
+      },
+    }
+    const timetable = { due: () => false, began: () => undefined }
+    await serve([{ pipeline: slow, timetable, alone: mutex() }], {
+      movers: 2,
+      stop: stop.signal,
+      signal: never,
+      napMs: 5,
+    })
+    const states = await Promise.all(
+      ['a', 'b', 'c'].map(async (name) => (await world.catalog.find({ scope: 'raw', name }))[0]!.bundles[0]?.state),
+    )
+    expect(started).toHaveLength(2)
+    expect(states.filter((state) => state === 'written')).toHaveLength(2)
+  })
+
+  test('ends with what is a bug, at once', async () => {
+    const world = await memoryWorld(['a'])
+    const bug = new TypeError('x is not a function')
+    const failing = (pipeline: Pipeline): Pipeline => ({
+      ...pipeline,
+      source: { ...pipeline.source, freeze: () => Promise.reject(bug) },
+    })
+    await expect(serveUntil(world, () => false, failing)).rejects.toBe(bug)
   })
 })

@@ -1,4 +1,5 @@
-import { dispositionOf, interrupted, problemsOf } from './model/errors.ts'
+import { dispositionOf, interrupted, problemsOf, type ErrorCode } from './model/errors.ts'
+import { anyMover } from './model/order.ts'
 import { acknowledgeNext } from './pipeline/acknowledge.ts'
 import { archiveNext } from './pipeline/archive.ts'
 import { assignNext } from './pipeline/assign.ts'
@@ -6,154 +7,222 @@ import { cleanNext } from './pipeline/clean.ts'
 import { confirmNext } from './pipeline/confirm.ts'
 import { freezeNext, poll } from './pipeline/import.ts'
 import type { Pipeline, Step } from './pipeline/pipeline.ts'
+import { probeMs } from './plan/back-off.ts'
+import { runLanes, type LaneRules, type Work } from './lanes.ts'
 
-/** How long a batch of acknowledgements that is not full waits for more. */
+/** How long a batch of acknowledgements that is not full waits for more; an idle lane looks for work as often. */
 const gatherMs = 3000
 /** A target that changed while it was archived is requested anew by the next poll; more rounds than this in one run are for the next. */
 const rounds = 3
 
-/** A lane does one thing at a time: the first of its steps that has work. The work nearest to `done` comes first. */
-type Lane = readonly Step[]
+/**
+ * A lane takes the first of its steps that has work: the work nearest to `done` comes first. One lane speaks to the source, the
+ * others keep movers at work.
+ */
+const acknowledge: Step = (pipeline, signal) => acknowledgeNext(pipeline, gatherMs, signal)
+const control: readonly Step[] = [acknowledge, assignNext, freezeNext, cleanNext]
+const moving: readonly Step[] = [confirmNext, archiveNext]
+
+/** How an agent works, and how it ends. */
+export interface Shift {
+  /** Objects that each pipeline tries to move at once. */
+  readonly movers: number
+  /** From then on nothing new begins. */
+  readonly stop: AbortSignal
+  /** From then on what is being done is interrupted, too. */
+  readonly signal: AbortSignal
+  /** How long an idle lane naps, in milliseconds. Default: as long as acknowledgements gather. */
+  readonly napMs?: number
+}
 
 /**
  * Works until nothing can move: polls each pipeline, and drains its steps. A pipeline whose site is at fault is paused, which
  * the catalog records; the others go on.
- * @param lanes movers that a pipeline keeps at work
  * @throws whatever stops the agent: an interruption, a broken catalog, a bug
  */
-export async function runOnce(pipelines: readonly Pipeline[], lanes: number, signal: AbortSignal): Promise<void> {
-  const stop = new AbortController()
-  const both = AbortSignal.any([signal, stop.signal])
+export async function runOnce(pipelines: readonly Pipeline[], shift: Shift): Promise<void> {
+  await together(pipelines, shift, runPipelineOnce)
+}
+
+/** When to poll. */
+export interface Timetable {
+  readonly due: (now: Date) => boolean
+  /** A poll has begun. */
+  readonly began: (now: Date) => void
+}
+
+/** A pipeline that works until it is stopped. */
+export interface Service {
+  readonly pipeline: Pipeline
+  readonly timetable: Timetable
+  /** Keeps what speaks to the source apart from others that do it for the same pipeline: an agent whose config is being replaced. */
+  readonly alone: <T>(work: () => Promise<T>) => Promise<T>
+}
+
+/**
+ * Works until it is stopped: polls each pipeline when it is time, and does what there is to do meanwhile. A pipeline whose site is
+ * at fault is paused, which the catalog and one line of the log say, and probed until it can go on; the others go on.
+ * @throws whatever stops the agent: an interruption, a broken catalog, a bug
+ */
+export async function serve(services: readonly Service[], shift: Shift): Promise<void> {
+  await together(services, shift, serveOne)
+}
+
+/** One for each; what stops one stops all. */
+async function together<T>(items: readonly T[], shift: Shift, run: (item: T, shift: Shift) => Promise<void>) {
+  const broken = new AbortController()
+  const signal = AbortSignal.any([shift.signal, broken.signal])
   const results = await Promise.allSettled(
-    pipelines.map(async (pipeline) => {
+    items.map(async (item) => {
       try {
-        await runPipeline(pipeline, lanes, both)
+        await run(item, { ...shift, signal })
       } catch (error) {
-        stop.abort()
+        broken.abort()
         throw error
       }
     }),
   )
-  throwWorst(results)
+  throwWorst(results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : [])))
 }
 
 /** Throws what stops the agent, else what pauses a pipeline; an interruption only if there is nothing else: we may have made it. */
-function throwWorst(results: readonly PromiseSettledResult<unknown>[]): void {
-  const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
-  const rank = (reason: unknown) => (isInterruption(reason) ? 2 : dispositionOf(reason) === 'stop' ? 0 : 1)
-  if (reasons.length > 0) throw reasons.sort((a, b) => rank(a) - rank(b))[0]
+function throwWorst(errors: readonly unknown[]): void {
+  const rank = (error: unknown) => (isInterruption(error) ? 2 : dispositionOf(error) === 'stop' ? 0 : 1)
+  if (errors.length > 0) throw [...errors].sort((a, b) => rank(a) - rank(b))[0]
 }
 
-async function runPipeline(p: Pipeline, lanes: number, signal: AbortSignal): Promise<void> {
+const isInterruption = (error: unknown): boolean => problemsOf(error)[0]!.code === 'INTERRUPTED'
+
+async function runPipelineOnce(p: Pipeline, shift: Shift): Promise<void> {
+  if ((await p.catalog.drained()) !== null) {
+    p.log.warn(`pipeline ${p.name} does nothing: the agent is drained`, { hint: '`tape-rse resume` lets it go on.' })
+    return
+  }
   try {
-    await openVault(p, signal)
+    await openVault(p, shift.signal)
     let changed = true
-    for (let round = 0; changed && round < rounds; round++) {
+    for (let round = 0; changed && round < rounds && !shift.stop.aborted; round++) {
       const before = await supersededCount(p)
-      await poll(p, signal)
+      await poll(p, shift.signal)
       await p.catalog.unpause(p.name) // commit: vault and source have answered
-      await drain(p, lanes, signal)
+      await drainSteps(p, shift)
       changed = (await supersededCount(p)) > before
     }
   } catch (error) {
     if (dispositionOf(error) === 'stop') throw error
-    const problem = problemsOf(error)[0]!
-    await p.catalog.pause(p.name, problem, p.now()) // commit
-    p.log.error(`pipeline ${p.name} paused: ${problem.message}`, { code: problem.code, hint: problem.hint })
+    await pause(p, error)
+    logPause(p, error)
   }
 }
 
 /** Has a mover check the vault, before anything relies on it; the first time, it is claimed for this catalog. */
 async function openVault(p: Pipeline, signal: AbortSignal): Promise<void> {
   const known = await p.catalog.knowsVault(p.vault.root)
-  await p.movers.run<'check'>({ kind: 'check', vault: p.vault, known }, null, signal) // effect
+  await p.movers.run<'check'>({ kind: 'check', vault: p.vault, known }, anyMover, signal) // effect
   if (!known) await p.catalog.rememberVault(p.vault.root, p.now()) // commit
 }
 
-const supersededCount = async (p: Pipeline): Promise<number> =>
-  (await p.catalog.summary()).pipelines
-    .filter(({ pipeline }) => pipeline === p.name)
-    .flatMap(({ targets }) => targets)
-    .filter(({ state }) => state === 'superseded')
-    .reduce((sum, { count }) => sum + count, 0)
+const supersededCount = (p: Pipeline): Promise<number> => p.catalog.count({ pipeline: p.name, state: 'superseded' })
 
-/** Drains all steps of one pipeline: one lane speaks to the source, the others keep movers at work. */
-export async function drain(p: Pipeline, lanes: number, signal: AbortSignal): Promise<void> {
-  const acknowledge: Step = (pipeline, s) => acknowledgeNext(pipeline, gatherMs, s)
-  const control: Lane = [acknowledge, freezeNext, assignNext, cleanNext]
-  const moving: Lane = [confirmNext, archiveNext]
+const pause = (p: Pipeline, error: unknown): Promise<void> => p.catalog.pause(p.name, problemsOf(error)[0]!, p.now()) // commit
+
+function logPause(p: Pipeline, error: unknown): void {
+  const { code, message, hint } = problemsOf(error)[0]!
+  p.log.error(`pipeline ${p.name} paused: ${message}`, { code, hint })
+}
+
+/** Does all that can be done in one pipeline. After an error work in flight is finished if only the site is at fault. */
+async function drainSteps(p: Pipeline, { movers, stop, signal, napMs = gatherMs }: Shift): Promise<void> {
+  const broken = new AbortController()
+  const both = AbortSignal.any([signal, broken.signal])
+  const work =
+    (steps: readonly Step[]): Work =>
+    () =>
+      firstWithWork(p, steps, both)
+  const lanes = [work(control), ...Array.from({ length: movers }, () => work(moving))]
+  const onError: LaneRules['onError'] = (error) => {
+    if (dispositionOf(error) === 'stop') broken.abort()
+    throw error
+  }
   do {
-    await runLanes(p, [control, ...Array.from({ length: lanes }, () => moving)], signal)
-  } while (await acknowledgeNext(p, 0, signal))
+    throwWorst(await runLanes(lanes, { napMs, whenIdle: 'end', onError }, stop))
+  } while (!stop.aborted && (await mayBegin(p)) && (await acknowledgeNext(p, 0, signal)))
 }
 
-/**
- * Runs lanes side by side until all of them are idle at once: what one lane did may be work for another. After an error no lane
- * begins anything more. Work in flight is finished if only the site is at fault, and interrupted if the agent has to stop.
- */
-async function runLanes(p: Pipeline, lanes: readonly Lane[], signal: AbortSignal): Promise<void> {
-  const interrupt = new AbortController()
-  const both = AbortSignal.any([signal, interrupt.signal])
-  let over = false
-  let done = 0
-  let idle = 0
-  let wake: (() => void)[] = []
-  const wakeAll = () => {
-    const waiting = wake
-    wake = []
-    for (const resolve of waiting) resolve()
-  }
-
-  /** Until another lane has done something; not longer than a batch of acknowledgements gathers. */
-  const nap = () =>
-    new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, gatherMs)
-      wake.push(() => {
-        clearTimeout(timer)
-        resolve()
-      })
-    })
-
-  async function run(lane: Lane): Promise<void> {
-    while (!over) {
-      const seen = done
-      if (await firstWithWork(p, lane, both)) {
-        done++
-        wakeAll()
-      } else if (seen === done) {
-        idle++
-        if (idle === lanes.length) {
-          over = true
-          wakeAll()
-          return
-        }
-        await nap()
-        idle--
-      }
-    }
-  }
-
-  const results = await Promise.allSettled(
-    lanes.map(async (lane) => {
-      try {
-        await run(lane)
-      } catch (error) {
-        over = true
-        if (dispositionOf(error) === 'stop') interrupt.abort()
-        wakeAll()
-        throw error
-      }
-    }),
-  )
-  throwWorst(results)
-}
-
-const isInterruption = (error: unknown): boolean => problemsOf(error)[0]!.code === 'INTERRUPTED'
-
-async function firstWithWork(p: Pipeline, lane: Lane, signal: AbortSignal): Promise<boolean> {
-  for (const step of lane) {
+async function firstWithWork(p: Pipeline, steps: readonly Step[], signal: AbortSignal): Promise<boolean> {
+  for (const step of steps) {
     if (signal.aborted) throw interrupted()
+    if (!(await mayBegin(p))) return false
     if (await step(p, signal)) return true
   }
   return false
+}
+
+const mayBegin = async (p: Pipeline): Promise<boolean> => (await p.catalog.drained()) === null
+
+/**
+ * Whether a pipeline may work: not before its vault and its source have answered, and not while one of them is at fault.
+ * `said`: the fault that the log has told of.
+ */
+interface Gate {
+  open: boolean
+  failures: number
+  probeAt: number
+  said: ErrorCode | null
+}
+
+async function serveOne({ pipeline: p, timetable, alone }: Service, shift: Shift): Promise<void> {
+  const { movers, stop, signal, napMs = gatherMs } = shift
+  const broken = new AbortController()
+  const both = AbortSignal.any([signal, broken.signal])
+  const gate: Gate = { open: false, failures: 0, probeAt: 0, said: null }
+
+  async function shut(error: unknown): Promise<void> {
+    const { code } = problemsOf(error)[0]!
+    await pause(p, error)
+    gate.open = false
+    gate.failures++
+    gate.probeAt = p.now().getTime() + probeMs(gate.failures, p.random)
+    if (gate.said !== code) logPause(p, error)
+    gate.said = code
+  }
+
+  /** Looks whether vault and source answer, and polls. */
+  async function look(): Promise<void> {
+    if (stop.aborted) return
+    timetable.began(p.now())
+    await openVault(p, both)
+    await poll(p, both)
+    if (gate.open) return
+    // Only writing shows that there is room again: what the vault says of it can be wrong.
+    if (gate.said === 'VAULT_FULL') await firstWithWork(p, moving, both)
+    await p.catalog.unpause(p.name) // commit
+    if (gate.said !== null) p.log.info(`pipeline ${p.name} goes on`)
+    Object.assign(gate, { open: true, failures: 0, said: null })
+  }
+
+  const keep: Work = async () => {
+    const now = p.now()
+    if (gate.open ? !timetable.due(now) : now.getTime() < gate.probeAt) return false
+    if (!(await mayBegin(p))) return false
+    await alone(look)
+    return true
+  }
+  const work =
+    (steps: readonly Step[]): Work =>
+    async () =>
+      gate.open && firstWithWork(p, steps, both)
+  const lanes = [keep, () => alone(work(control)), ...Array.from({ length: movers }, () => work(moving))]
+
+  const onError = async (error: unknown) => {
+    try {
+      if (dispositionOf(error) === 'stop') throw error
+      // Lanes that fail together fail of one thing.
+      if (gate.open || p.now().getTime() >= gate.probeAt) await shut(error)
+    } catch (worse) {
+      broken.abort()
+      throw worse
+    }
+  }
+  throwWorst(await runLanes(lanes, { napMs, whenIdle: 'wait', onError }, stop))
 }

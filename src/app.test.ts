@@ -21,7 +21,7 @@ describe('archiveOnce()', () => {
     random: () => 0.5,
     newId: () => 'catalog-id',
     log: createLogger({ silent: true, transports: [new transports.Console()] }), // eslint-disable-line @typescript-eslint/no-unsafe-class-instance-assignment -- as in cli/log.ts
-    userAgent: 'test',
+    version: '0.0.0',
     sleep: () => Promise.resolve(),
   }
 

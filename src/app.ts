@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Logger } from 'winston'
 import { runOnce } from './agent.ts'
@@ -15,6 +16,7 @@ import { freezeNext, poll } from './pipeline/import.ts'
 import type { Pipeline } from './pipeline/pipeline.ts'
 import type { RucioOptions } from './rucio/call.ts'
 import { rucioClient, type RucioClient } from './rucio/client.ts'
+import { untestedVersion } from './rucio/versions.ts'
 import { rucioSource, type RucioSource } from './source/rucio.ts'
 
 /** What the world gives a program, as arguments: the clock, chance, names, and where it tells what happens. */
@@ -25,8 +27,8 @@ export interface Ambient {
   /** A new UUID. */
   readonly newId: () => string
   readonly log: Logger
-  /** `tape-rse/<version>` */
-  readonly userAgent: string
+  /** Of this program. */
+  readonly version: string
   /** How to wait between two tries. Default: in real time. */
   readonly sleep?: NonNullable<RucioOptions['sleep']>
 }
@@ -34,6 +36,8 @@ export interface Ambient {
 /** A mover that shows no progress for so long is killed: longer than HPSS takes to bring a file from tape to disk. */
 const stallMs = 30 * 60_000
 const killMs = 5_000
+/** How often the agent says in the catalog that it lives. */
+const beatMs = 10_000
 
 const workerScript = join(
   import.meta.dirname,
@@ -41,23 +45,84 @@ const workerScript = join(
   import.meta.filename.endsWith('.ts') ? 'worker.ts' : 'worker.js',
 )
 
-/** Runs the agent until nothing can move; returns what the catalog then says. */
-export async function archiveOnce(config: Config, ambient: Ambient, signal: AbortSignal): Promise<Summary> {
+/** Runs the agent until nothing can move, or until it is stopped; returns what the catalog then says. */
+export async function archiveOnce(config: Config, ambient: Ambient, stop: AbortSignal): Promise<Summary> {
+  return withAgent(config, ambient, async (catalog) => {
+    await withGrace(
+      stop,
+      () => config.grace,
+      ambient.log,
+      (signal) =>
+        withSite(config, ambient, async (site) => {
+          sayIfUntested(site.client, ambient.log, signal)
+          const began = ambient.now()
+          await runOnce(pipelines(config, catalog, site, ambient, began), { movers: config.movers, stop, signal })
+        }),
+    )
+    return catalog.summary(ambient.now())
+  })
+}
+
+/** Has the catalog for an agent alone, and says in it that one is at work. */
+export async function withAgent<T>(
+  config: Config,
+  ambient: Ambient,
+  work: (catalog: Catalog) => Promise<T>,
+): Promise<T> {
   const unlock = lockCatalog(config.catalog)
   try {
     const catalog = await openCatalog(catalogOptions(config, ambient))
     try {
       await catalog.voidClaims()
-      await withSite(config, ambient, async (site) => {
-        await runOnce(pipelines(config, catalog, site, ambient, ambient.now()), config.movers, signal)
-      })
-      return await catalog.summary()
+      await catalog.agentStarted({ version: ambient.version, host: hostname(), pid: process.pid }, ambient.now())
+      // Nothing relies on it, and what keeps it from being written down will keep a step from it, too.
+      const beat = setInterval(() => void catalog.agentLives(ambient.now()).catch(() => undefined), beatMs)
+      try {
+        return await work(catalog)
+      } finally {
+        clearInterval(beat)
+        await catalog.agentEnded(ambient.now())
+      }
     } finally {
       await catalog.close()
     }
   } finally {
     unlock()
   }
+}
+
+/** Works with a signal that comes when a stop has waited its grace for what is in flight. */
+export async function withGrace<T>(
+  stop: AbortSignal,
+  graceMs: () => number,
+  log: Logger,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const interrupt = new AbortController()
+  const timers: NodeJS.Timeout[] = []
+  const stopping = () => {
+    log.info(`stopping: what is in flight has ${graceMs() / 1000} s to finish; a second signal ends it at once`)
+    timers.push(setTimeout(() => interrupt.abort(), graceMs()))
+  }
+  if (stop.aborted) stopping()
+  else stop.addEventListener('abort', stopping, { once: true })
+  try {
+    return await work(interrupt.signal)
+  } finally {
+    stop.removeEventListener('abort', stopping)
+    timers.forEach(clearTimeout)
+  }
+}
+
+/** Says in the log when the server is one that this program was never tested with. It is not refused. */
+export function sayIfUntested(client: RucioClient, log: Logger, signal: AbortSignal): void {
+  client.version(signal).then(
+    (version) => {
+      const warning = untestedVersion(version)
+      if (warning !== null) log.warn(warning)
+    },
+    () => undefined, // whatever ails it will ail the poll
+  )
 }
 
 /**
@@ -116,7 +181,21 @@ export interface Site {
 }
 
 export async function withSite<T>(config: Config, ambient: Ambient, work: (site: Site) => Promise<T>): Promise<T> {
-  const { rucio } = config
+  const movers = openMovers(config)
+  const site = openSite(config, ambient, movers)
+  try {
+    return await work(site)
+  } finally {
+    await movers.close()
+    site.client.close()
+  }
+}
+
+export const openMovers = (config: Config): Supervisor =>
+  startSupervisor({ script: workerScript, movers: config.movers, stallMs, killMs })
+
+/** Whoever opens a site closes its client. */
+export function openSite({ rucio }: Config, ambient: Ambient, movers: Supervisor): Site {
   const client = rucioClient({
     host: rucio.host,
     ...(rucio.authHost !== undefined && { authHost: rucio.authHost }),
@@ -127,23 +206,27 @@ export async function withSite<T>(config: Config, ambient: Ambient, work: (site:
       password: async () => (await readFile(rucio.auth.passwordFile, 'utf8')).trimEnd(),
     },
     ca: rucio.ca === undefined ? null : [readFileSync(rucio.ca, 'utf8')],
-    userAgent: ambient.userAgent,
+    userAgent: `tape-rse/${ambient.version}`,
     now: ambient.now,
     random: ambient.random,
     ...(ambient.sleep !== undefined && { sleep: ambient.sleep }),
   })
-  const movers = startSupervisor({ script: workerScript, movers: config.movers, stallMs, killMs })
   const source = ({ source: { tapeRse, diskRse, scopes, root, paths } }: PipelineConfig) =>
     rucioSource({ client, tapeRse, diskRse, scopes, root, paths })
-  try {
-    return await work({ client, movers, source })
-  } finally {
-    await movers.close()
-    client.close()
-  }
+  return { client, movers, source }
 }
 
-function pipelines(config: Config, catalog: Catalog, site: Site, ambient: Ambient, began: Date): readonly Pipeline[] {
+/**
+ * The config's pipelines, ready to work.
+ * @param failedBefore what failed before that moment is due, whatever its back-off says; null: only time counts
+ */
+export function pipelines(
+  config: Config,
+  catalog: Catalog,
+  site: Site,
+  ambient: Ambient,
+  failedBefore: Date | null,
+): readonly Pipeline[] {
   const format = zipFormat()
   return config.pipelines.map((pipeline) => ({
     name: pipeline.name,
@@ -155,7 +238,7 @@ function pipelines(config: Config, catalog: Catalog, site: Site, ambient: Ambien
     vault: vaultSettings(pipeline, catalog.id),
     movers: site.movers,
     catalog,
-    due: () => ({ now: ambient.now(), failedBefore: began }),
+    due: () => ({ now: ambient.now(), failedBefore }),
     now: ambient.now,
     random: ambient.random,
     log: ambient.log,

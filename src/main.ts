@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { fstatSync, readFileSync } from 'node:fs'
+import { styleText } from 'node:util'
 import { ERRORS, problemsOf } from './model/errors.ts'
 import type { Terminal } from './cli/command.ts'
 import { printable } from './cli/format.ts'
-import { textLogger } from './cli/log.ts'
+import { isJournal, startLog } from './cli/log.ts'
 import { parse } from './cli/program.ts'
 
 /** argv → command → exit code. The only signal handler, and the only place that prints an error. */
@@ -12,16 +13,29 @@ async function main(argv: readonly string[]): Promise<number> {
     version: string
   }
   const now = () => new Date()
+  const { log, configure } = startLog({
+    settings: { format: 'text', level: 'info' },
+    level: process.env['LOG_LEVEL'],
+    now,
+    journal: isJournal(process.env, fstatSync(process.stderr.fd)),
+    write: (line) => void process.stderr.write(line),
+  })
   const terminal: Terminal = {
     now,
     random: Math.random,
     newId: randomUUID,
-    log: textLogger(process.env['LOG_LEVEL'], now),
-    userAgent: `tape-rse/${version}`,
+    log,
+    configureLog: configure,
+    version,
     print: (text) => void process.stdout.write(`${text}\n`),
     env: process.env,
     cwd: process.cwd(),
     columns: process.stdout.isTTY ? process.stdout.columns : null,
+    emphasise: (text) => styleText(['bold', 'red'], text, { stream: process.stdout }),
+    onHangup(listener) {
+      process.on('SIGHUP', listener)
+      return () => void process.off('SIGHUP', listener)
+    },
   }
   const stop = stopOnSignals()
   let json = argv.includes('--json')

@@ -346,7 +346,14 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
     }, 60_000)
 
     test('2 for a command line that it does not understand', async () => {
-      for (const args of [['run'], ['frobnicate'], ['list', '--state', 'x'], ['explain', 'no-colon'], ['explain']]) {
+      for (const args of [
+        ['run', '--json'],
+        ['retry'],
+        ['frobnicate'],
+        ['list', '--state', 'x'],
+        ['explain', 'no-colon'],
+        ['explain'],
+      ]) {
         expect(await site.run(...args)).toMatchObject({ code: 2, out: '' })
       }
     }, 60_000)

@@ -1,7 +1,7 @@
 import { sql, type Transaction } from 'kysely'
 import type { BundleId, Proof } from '../model/bundle.ts'
 import type { TargetId } from '../model/target.ts'
-import type { Catalog, Claim, Debris, Due } from './catalog.ts'
+import type { BundleRow, Catalog, Claim, Debris, Due } from './catalog.ts'
 import type { Db } from './database.ts'
 import { bundleColumns, bundleRow, entryOf, targetRow, type BundleTable, type Tables } from './tables.ts'
 import { changed, clear, due } from './transitions.ts'
@@ -87,7 +87,14 @@ export function bundleMethods(db: Db) {
         const attempt = state === 'assigned' ? sql<number>`attempts + 1` : sql<number>`attempts`
         const bundle = await trx
           .updateTable('bundles')
-          .set({ attempts: attempt, claim: attempt, ...(state === 'assigned' && { debris: 1 }) })
+          .set({
+            attempts: attempt,
+            claim: attempt,
+            claimed_at: when.now.toISOString(),
+            moved: 0,
+            moved_at: when.now.toISOString(),
+            ...(state === 'assigned' && { debris: 1 }),
+          })
           .where('id', '=', next.id)
           .where('state', '=', state)
           .where('claim', 'is', null)
@@ -100,6 +107,15 @@ export function bundleMethods(db: Db) {
       await db
         .updateTable('bundles')
         .set({ claim: null })
+        .where('id', '=', claim.id)
+        .where('claim', '=', claim.attempt)
+        .execute()
+    },
+
+    moved: async (claim: Claim, bytes: number, at: Date): Promise<void> => {
+      await db
+        .updateTable('bundles')
+        .set({ moved: bytes, moved_at: at.toISOString() })
         .where('id', '=', claim.id)
         .where('claim', '=', claim.attempt)
         .execute()
@@ -207,6 +223,11 @@ export function bundleMethods(db: Db) {
       }))
     },
   }
+}
+
+export const bundlesOf = async (db: Db, target: TargetId): Promise<readonly BundleRow[]> => {
+  const bundles = db.selectFrom('bundles').select(bundleColumns).where('target_id', '=', target)
+  return (await bundles.orderBy('part').execute()).map(bundleRow)
 }
 
 const unwrittenBundle = { state: 'assigned', adler32: null, packer: null, written_at: null } as const

@@ -1,6 +1,6 @@
 import type { BundleId, BundleState, PlannedBundle, Proof } from '../model/bundle.ts'
 import type { Did } from '../model/did.ts'
-import type { Problem } from '../model/errors.ts'
+import type { ErrorCode, Problem } from '../model/errors.ts'
 import type { Content, Entry, Sighting, TargetId, TargetState, Waiting } from '../model/target.ts'
 
 /** Which rows that failed may be tried again: those whose time has come, and those that failed before `failedBefore`. */
@@ -39,9 +39,20 @@ export interface TargetRow {
   /** Failures since it last made progress. */
   readonly failures: number
   readonly failedAt: Date | null
+  /** When the first of these failures was. */
+  readonly failingSince: Date | null
   readonly notBefore: Date | null
   readonly held: boolean
   readonly problems: readonly Problem[]
+}
+
+/** A person holds a DID back, whatever its targets are at, and whether there are any yet. */
+export interface Hold {
+  readonly since: Date
+  readonly why: string | null
+}
+export interface KnownTarget extends TargetRow {
+  readonly hold: Hold | null
 }
 
 export interface BundleRow {
@@ -61,6 +72,8 @@ export interface BundleRow {
   readonly mismatches: number
   readonly confirmedAt: Date | null
   readonly proof: Proof | null
+  /** When a person had its object removed. */
+  readonly removedAt: Date | null
 }
 
 /** A bundle that one worker has for itself until it commits or releases it. */
@@ -92,10 +105,14 @@ export interface Observed {
   readonly superseded: readonly TargetRow[]
 }
 
-/** A request to be frozen, and what came of the last generation of the same DID. */
+/** A request to be frozen, and the generations of its DID that were acknowledged or withdrawn, newest first. */
 export interface Requested {
   readonly row: TargetRow
-  readonly previous: { readonly row: TargetRow; readonly bundles: readonly BundleRow[] } | null
+  readonly earlier: readonly Generation[]
+}
+export interface Generation {
+  readonly row: TargetRow
+  readonly bundles: readonly BundleRow[]
 }
 
 export interface Debris {
@@ -121,8 +138,42 @@ export interface PauseRow {
   readonly problem: Problem
 }
 
-/** The counts that status, page and metrics show. */
+/** The agent that works on the catalog, or worked on it last. */
+export interface AgentRow {
+  readonly version: string
+  readonly host: string
+  readonly pid: number
+  readonly startedAt: Date
+  /** When it last said that it lives. */
+  readonly heardAt: Date
+  /** null: it runs, or it died. */
+  readonly endedAt: Date | null
+}
+
+/** No new work begins until somebody says `resume`. */
+export interface Drain {
+  readonly since: Date
+  readonly why: string | null
+}
+
+/** A bundle that a mover is at. */
+export interface Move {
+  readonly did: Did
+  readonly part: number
+  readonly parts: number
+  readonly doing: 'writing' | 'reading back'
+  readonly attempt: number
+  readonly bytes: number
+  /** Bytes moved at `movedAt`. */
+  readonly moved: number
+  readonly since: Date
+  readonly movedAt: Date
+}
+
+/** What status, page and metrics show. */
 export interface Summary {
+  readonly agent: AgentRow | null
+  readonly drain: Drain | null
   readonly pipelines: readonly PipelineSummary[]
 }
 export interface PipelineSummary {
@@ -134,9 +185,29 @@ export interface PipelineSummary {
     readonly count: number
     readonly bytes: number
   }[]
-  readonly bundles: readonly { readonly state: BundleState; readonly count: number; readonly bytes: number }[]
+  readonly bundles: readonly {
+    readonly state: BundleState
+    /** Of targets that are being archived; the others ended. */
+    readonly live: boolean
+    readonly count: number
+    readonly bytes: number
+  }[]
+  readonly moving: readonly Move[]
+  /** What was confirmed in the last hour. */
+  readonly confirmedLately: { readonly count: number; readonly bytes: number }
   /** Targets that failed at their last try, held or not. */
   readonly failed: number
+  /** Why they failed, most first. `since`: when the first of them did. */
+  readonly reasons: readonly {
+    readonly code: ErrorCode
+    readonly held: boolean
+    readonly count: number
+    readonly since: Date
+    /** When the next of them is tried again; null: when a person says so. */
+    readonly next: Date | null
+  }[]
+  /** Live targets that a person holds back. */
+  readonly heldByPeople: number
   /** When the oldest request that can be taken, and is not done, was first seen. */
   readonly oldestRequest: Date | null
   readonly polls: readonly PollRow[]
@@ -144,9 +215,19 @@ export interface PipelineSummary {
 }
 
 export interface TargetFilter {
-  readonly pipeline: string | null
-  /** `live`: requested or frozen. null: all. */
-  readonly state: TargetState | 'held' | 'waiting' | 'live' | null
+  readonly pipeline?: string
+  /** `live`: requested or frozen. `held`: by a fault or by a person. */
+  readonly state?: TargetState | 'held' | 'failed' | 'waiting' | 'live'
+  /** Matches `scope:name`; `*` is any text, slashes too, `?` one character. */
+  readonly glob?: string
+  /** Code of the first problem. */
+  readonly reason?: string
+}
+export interface Page {
+  /** `turn`: in the order in which they are worked on, by pipeline. */
+  readonly sort: 'turn' | 'name' | 'size' | 'requested' | 'ended' | 'next'
+  readonly reverse: boolean
+  readonly offset: number
   readonly limit: number
 }
 
@@ -154,10 +235,15 @@ export interface TargetFilter {
 export interface CatalogReader {
   /** Names the catalog; its vaults carry it in their markers, its objects in their manifests. */
   readonly id: string
-  summary(): Promise<Summary>
-  list(filter: TargetFilter): Promise<readonly TargetRow[]>
+  summary(now: Date): Promise<Summary>
+  list(filter: TargetFilter, page: Page): Promise<readonly KnownTarget[]>
+  /** How many targets a filter finds. */
+  count(filter: TargetFilter): Promise<number>
   /** Every generation of a DID in every pipeline, newest first. */
-  find(did: Did): Promise<readonly { readonly row: TargetRow; readonly bundles: readonly BundleRow[] }[]>
+  find(did: Did): Promise<readonly (Generation & { readonly row: KnownTarget })[]>
+  /** Every DID that a person holds back. */
+  holds(): Promise<readonly (Hold & { readonly did: Did })[]>
+  drained(): Promise<Drain | null>
   entries(bundle: BundleId): Promise<readonly Entry[]>
   close(): Promise<void>
 }
@@ -172,8 +258,8 @@ export interface Catalog extends CatalogReader {
 
   /** Records a good poll: new requests, reasons to wait, changes. */
   observe(pipeline: string, scope: string, sightings: readonly Sighting[], at: Date): Promise<Observed>
-  /** Records a poll that failed. */
-  missed(pipeline: string, scope: string, problem: Problem, at: Date): Promise<void>
+  /** Records a poll that failed. True: the one before it had not failed in this way. */
+  missed(pipeline: string, scope: string, problem: Problem, at: Date): Promise<boolean>
   /** Forgets the polls of scopes that are no longer polled. */
   forgetOtherPolls(pipeline: string, scopes: readonly string[]): Promise<void>
   /** Ends targets whose request is gone. */
@@ -192,8 +278,11 @@ export interface Catalog extends CatalogReader {
     }[],
     at: Date,
   ): Promise<void>
-  /** Drops a request and makes the earlier generation, whose content is the same, frozen again with its bundles as they are. */
-  revive(request: TargetId, earlier: TargetId, closedAt: Date, at: Date): Promise<void>
+  /**
+   * Drops a request and makes the earlier generation, whose content is the same, frozen again with its bundles as they are.
+   * False, and nothing is changed: an object of it was removed meanwhile.
+   */
+  revive(request: TargetId, earlier: TargetId, closedAt: Date, at: Date): Promise<boolean>
   /** Records what stands in a target's way; nothing if it has ended meanwhile. */
   setBack(target: TargetId, setback: Setback): Promise<void>
   /** Objects of other targets at, above or below these locations. */
@@ -214,6 +303,8 @@ export interface Catalog extends CatalogReader {
   claim(pipeline: string, state: 'assigned' | 'written', due: Due): Promise<Claim | null>
   /** Gives a claim back: nothing came of it. */
   release(claim: Claim): Promise<void>
+  /** Notes how many bytes a claim has moved. */
+  moved(claim: Claim, bytes: number, at: Date): Promise<void>
   written(claim: Claim, adler32: string, packer: number, at: Date): Promise<void>
   confirmed(claim: Claim, proof: Proof, at: Date): Promise<void>
   /**
@@ -227,17 +318,31 @@ export interface Catalog extends CatalogReader {
   cleaned(bundle: BundleId): Promise<void>
 
   /** Frozen targets all of whose bundles are confirmed. */
-  ready(
-    pipeline: string,
-    limit: number,
-    due: Due,
-  ): Promise<readonly { readonly row: TargetRow; readonly bundles: readonly BundleRow[] }[]>
+  ready(pipeline: string, limit: number, due: Due): Promise<readonly Generation[]>
   acknowledge(targets: readonly TargetId[], at: Date): Promise<void>
   /** Objects that had been confirmed are gone: they are to be written again. */
   unconfirm(bundles: readonly BundleId[]): Promise<void>
 
-  /** Clears what stands in the way of a DID's live targets, so that they are tried at once. Returns how many there were. */
-  retry(did: Did): Promise<number>
+  /** Clears what faults have put in the way of live targets, so that they are tried at once. */
+  retry(targets: readonly TargetId[]): Promise<void>
+  /** Holds DIDs back until they are released. One that is held already keeps its time and reason. */
+  hold(dids: readonly Did[], why: string | null, at: Date): Promise<void>
+  unhold(dids: readonly Did[]): Promise<void>
+  /**
+   * Marks the objects of an ended target as removed, before the first of them is; from then on nothing goes back to them.
+   * False, and nothing is changed: it is live again.
+   */
+  removing(target: TargetId, at: Date): Promise<boolean>
+
+  drain(why: string | null, at: Date): Promise<void>
+  resume(): Promise<void>
+  /** Records that an agent works on the catalog, that it lives, that it ended. */
+  agentStarted(
+    agent: { readonly version: string; readonly host: string; readonly pid: number },
+    at: Date,
+  ): Promise<void>
+  agentLives(at: Date): Promise<void>
+  agentEnded(at: Date): Promise<void>
 
   pause(pipeline: string, problem: Problem, at: Date): Promise<void>
   unpause(pipeline: string): Promise<void>

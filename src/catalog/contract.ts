@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import type { PlannedBundle } from '../model/bundle.ts'
 import type { Did } from '../model/did.ts'
 import type { Entry, Sighting } from '../model/target.ts'
-import type { Catalog, Due } from './catalog.ts'
+import type { Catalog, Due, Page } from './catalog.ts'
 
 const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute))
 const due = (minute: number, failedBefore: number | null = null): Due => ({
@@ -41,6 +41,7 @@ const content = (name: string, fingerprint = 'f1') => ({
   fingerprint,
   metadata: { project: 'x' },
 })
+const page: Page = { sort: 'turn', reverse: false, offset: 0, limit: 100 }
 const refused = { code: 'SOURCE_MISSING' as const, message: 'Cannot read x: it is gone', hint: 'Put it back.' }
 
 /** What every catalog does; `make` gives an empty one. */
@@ -79,7 +80,7 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
       test('requests what it has not seen before, once', async () => {
         expect(await seen(sighting('a'), sighting('b'))).toMatchObject({ fresh: 2 })
         expect(await seen(sighting('a'), sighting('b'))).toMatchObject({ fresh: 0, unseen: [] })
-        expect(await catalog.list({ pipeline: 'p', state: 'requested', limit: 9 })).toHaveLength(2)
+        expect(await catalog.list({ pipeline: 'p', state: 'requested' }, page)).toHaveLength(2)
       })
 
       test('knows why a request waits, and takes it when it closes', async () => {
@@ -88,7 +89,7 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
         expect(await rowOf('a')).toMatchObject({ waiting: 'open' })
         await seen(sighting('a'))
         expect(await catalog.requested('p', 9, due(2))).toMatchObject([
-          { row: { waiting: null, length: 2 }, previous: null },
+          { row: { waiting: null, length: 2 }, earlier: [] },
         ])
       })
 
@@ -143,9 +144,9 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
         const { id } = await rowOf('a')
         await catalog.setBack(id, { held: true, problems: [refused], at: at(5), notBefore: null, bundle: null })
         expect(await catalog.requested('p', 9, due(9999, 9999))).toEqual([])
-        expect(await catalog.retry(did('a'))).toBe(1)
+        await catalog.retry([id])
         expect(await catalog.requested('p', 9, due(6))).toHaveLength(1)
-        expect(await catalog.retry(did('a'))).toBe(0)
+        expect(await rowOf('a')).toMatchObject({ held: false, failures: 0, failingSince: null })
       })
 
       test('looks at once at a request that changed', async () => {
@@ -156,14 +157,14 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
         expect(await catalog.requested('p', 9, due(6))).toHaveLength(1)
       })
 
-      test('shows what came of the generation before', async () => {
+      test('shows what came of the generations before', async () => {
         const id = await confirmed('a')
         await catalog.acknowledge([id], at(6))
         await seen(sighting('a'))
         const [request] = await catalog.requested('p', 9, due(7))
         expect(request).toMatchObject({
           row: { generation: 2 },
-          previous: { row: { state: 'acknowledged', fingerprint: 'f1' }, bundles: [{ state: 'confirmed' }] },
+          earlier: [{ row: { state: 'acknowledged', fingerprint: 'f1' }, bundles: [{ state: 'confirmed' }] }],
         })
       })
     })
@@ -287,7 +288,7 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
       await catalog.acknowledge([id], at(6))
       await seen(sighting('a'))
       const [request] = await catalog.requested('p', 9, due(7))
-      await catalog.revive(request!.row.id, id, at(3), at(8))
+      expect(await catalog.revive(request!.row.id, id, at(3), at(8))).toBe(true)
       expect(await catalog.find(did('a'))).toMatchObject([
         { row: { generation: 1, state: 'frozen', endedAt: null, closedAt: at(3) } },
       ])
@@ -320,13 +321,15 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
       await catalog.missed('p', 'nope', { code: 'SCOPE_UNKNOWN', message: 'm', hint: 'h' }, at(2))
       await catalog.pause('p', { code: 'VAULT_FULL', message: 'm', hint: 'h' }, at(3))
       await catalog.pause('p', { code: 'VAULT_FULL', message: 'again', hint: 'h' }, at(4))
-      const { pipelines } = await catalog.summary()
+      const { pipelines } = await catalog.summary(at(10))
       expect(pipelines).toHaveLength(1)
       expect(pipelines[0]).toMatchObject({
         pipeline: 'p',
         oldestRequest: at(1),
         pause: { since: at(3), problem: { code: 'VAULT_FULL', message: 'again' } },
-        bundles: [{ state: 'confirmed', count: 1, bytes: 1000 }],
+        bundles: [{ state: 'confirmed', live: true, count: 1, bytes: 1000 }],
+        confirmedLately: { count: 1, bytes: 1000 },
+        moving: [],
       })
       expect(pipelines[0]!.targets).toEqual(
         expect.arrayContaining([
@@ -339,7 +342,156 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
         ['raw', 2, null],
       ])
       await catalog.unpause('p')
-      expect((await catalog.summary()).pipelines[0]!.pause).toBeNull()
+      expect((await catalog.summary(at(10))).pipelines[0]!.pause).toBeNull()
+    })
+
+    describe('hold()', () => {
+      test('keeps a DID from every step, whatever it is at, until it is released', async () => {
+        await assigned('a')
+        await catalog.hold([did('a'), did('unknown')], 'the disks are being moved', at(4))
+        await catalog.hold([did('a')], 'again', at(5))
+        expect(await catalog.claim('p', 'assigned', due(9999, 9999))).toBeNull()
+        expect(await rowOf('a')).toMatchObject({
+          hold: { since: at(4), why: 'the disks are being moved' },
+          held: false,
+        })
+        expect((await catalog.list({ state: 'held' }, page)).map((row) => row.did.name)).toEqual(['a'])
+        expect((await catalog.summary(at(6))).pipelines[0]).toMatchObject({ heldByPeople: 1 })
+        await seen(sighting('unknown'))
+        expect(await catalog.requested('p', 9, due(7))).toEqual([])
+        await catalog.unhold([did('a'), did('unknown')])
+        expect(await catalog.holds()).toEqual([])
+        expect(await catalog.claim('p', 'assigned', due(8))).not.toBeNull()
+        expect(await catalog.requested('p', 9, due(8))).toHaveLength(1)
+      })
+
+      test('outlives a change of the dataset, and what a fault held', async () => {
+        await frozen('a')
+        await catalog.hold([did('a')], null, at(3))
+        await seen(sighting('a', { length: 3 }))
+        expect(await rowOf('a')).toMatchObject({ generation: 2, hold: { why: null } })
+        await catalog.retry([(await rowOf('a')).id])
+        expect(await catalog.requested('p', 9, due(9999))).toEqual([])
+      })
+    })
+
+    describe('list()', () => {
+      beforeEach(async () => {
+        await seen(
+          sighting('night_1', { bytes: 5 }),
+          sighting('night_2', { bytes: 9 }),
+          sighting('Night_3', { bytes: 7 }),
+        )
+        await catalog.observe('q', 'user', [sighting('a/b', { did: did('a/b', 'user') })], at(2))
+      })
+      const names = async (...query: Parameters<Catalog['list']>) =>
+        (await catalog.list(...query)).map((row) => row.did.name)
+
+      test('finds by glob, to the letter, and by pipeline', async () => {
+        expect(await names({ glob: 'raw:night_*' }, page)).toEqual(['night_1', 'night_2'])
+        expect(await names({ glob: 'raw:?ight?3' }, page)).toEqual(['Night_3'])
+        expect(await names({ glob: 'raw:night%' }, page)).toEqual([])
+        expect(await names({ glob: 'user:*' }, page)).toEqual(['a/b'])
+        expect(await names({ pipeline: 'q' }, page)).toEqual(['a/b'])
+      })
+
+      test('finds what failed, by reason', async () => {
+        const { id } = await rowOf('night_2')
+        await catalog.setBack(id, { held: true, problems: [refused], at: at(5), notBefore: at(9), bundle: null })
+        expect(await names({ state: 'failed' }, page)).toEqual(['night_2'])
+        expect(await names({ reason: 'SOURCE_MISSING' }, page)).toEqual(['night_2'])
+        expect(await names({ reason: 'SOURCE_SIZE' }, page)).toEqual([])
+      })
+
+      test('sorts and pages, and counts all of them', async () => {
+        const own = { pipeline: 'p' }
+        expect(await names(own, { ...page, sort: 'size' })).toEqual(['night_1', 'Night_3', 'night_2'])
+        expect(await names(own, { ...page, sort: 'size', reverse: true, limit: 2 })).toEqual(['night_2', 'Night_3'])
+        expect(await names(own, { ...page, sort: 'size', offset: 2, limit: 2 })).toEqual(['night_2'])
+        expect(await catalog.count(own)).toBe(3)
+        expect(await catalog.count({})).toBe(4)
+      })
+    })
+
+    test('summary() tells what is being moved, and how far it is', async () => {
+      await assigned('a')
+      const claim = (await catalog.claim('p', 'assigned', due(4)))!
+      await catalog.moved(claim, 400, at(5))
+      expect((await catalog.summary(at(6))).pipelines[0]!.moving).toEqual([
+        {
+          did: did('a'),
+          part: 1,
+          parts: 1,
+          doing: 'writing',
+          attempt: 1,
+          bytes: 1000,
+          moved: 400,
+          since: at(4),
+          movedAt: at(5),
+        },
+      ])
+      await catalog.written(claim, 'aaaaaaaa', 1, at(6))
+      await catalog.moved(claim, 900, at(7))
+      expect((await catalog.summary(at(8))).pipelines[0]!.moving).toEqual([])
+      await catalog.claim('p', 'written', due(9))
+      expect((await catalog.summary(at(9))).pipelines[0]!.moving).toMatchObject([
+        { doing: 'reading back', moved: 0, since: at(9) },
+      ])
+    })
+
+    test('summary() groups failures by reason, since the first of them', async () => {
+      await seen(sighting('a'), sighting('b'), sighting('c'))
+      for (const [name, minute] of [
+        ['a', 5],
+        ['b', 3],
+        ['a', 7],
+      ] as const) {
+        const { id } = await rowOf(name)
+        await catalog.setBack(id, {
+          held: true,
+          problems: [refused],
+          at: at(minute),
+          notBefore: at(minute + 10),
+          bundle: null,
+        })
+      }
+      expect((await catalog.summary(at(8))).pipelines[0]).toMatchObject({
+        failed: 2,
+        reasons: [{ code: 'SOURCE_MISSING', held: true, count: 2, since: at(3), next: at(13) }],
+      })
+    })
+
+    test('remembers a drain until it is ended, and who works on it', async () => {
+      expect(await catalog.drained()).toBeNull()
+      await catalog.drain('HPSS is being upgraded', at(1))
+      await catalog.drain('again', at(2))
+      expect(await catalog.drained()).toEqual({ since: at(1), why: 'HPSS is being upgraded' })
+      await catalog.resume()
+      expect((await catalog.summary(at(3))).drain).toBeNull()
+      await catalog.agentStarted({ version: '1', host: 'h', pid: 7 }, at(4))
+      await catalog.agentLives(at(5))
+      const agent = { version: '1', host: 'h', pid: 7, startedAt: at(4), heardAt: at(5), endedAt: null }
+      expect((await catalog.summary(at(6))).agent).toEqual(agent)
+      await catalog.agentEnded(at(7))
+      expect((await catalog.summary(at(8))).agent).toMatchObject({ endedAt: at(7) })
+      await catalog.agentStarted({ version: '2', host: 'h', pid: 8 }, at(9))
+      expect((await catalog.summary(at(9))).agent).toMatchObject({ version: '2', endedAt: null })
+    })
+
+    describe('removing()', () => {
+      test('marks the objects of an ended target: nothing goes back to them', async () => {
+        const id = await confirmed('a')
+        expect(await catalog.removing(id, at(6))).toBe(false)
+        await catalog.acknowledge([id], at(6))
+        await seen(sighting('a'))
+        const [request] = await catalog.requested('p', 9, due(7))
+        expect(await catalog.removing(id, at(8))).toBe(true)
+        expect(await catalog.revive(request!.row.id, id, at(3), at(9))).toBe(false)
+        expect(await catalog.find(did('a'))).toMatchObject([
+          { row: { generation: 2, state: 'requested' } },
+          { row: { generation: 1, state: 'acknowledged' }, bundles: [{ removedAt: at(8), state: 'confirmed' }] },
+        ])
+      })
     })
 
     test('forgets polls of scopes that are no longer polled', async () => {
@@ -347,7 +499,7 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
       await catalog.missed('p', 'old', { code: 'SCOPE_UNKNOWN', message: 'm', hint: 'h' }, at(2))
       await catalog.missed('q', 'old', { code: 'SCOPE_UNKNOWN', message: 'm', hint: 'h' }, at(2))
       await catalog.forgetOtherPolls('p', ['raw'])
-      const { pipelines } = await catalog.summary()
+      const { pipelines } = await catalog.summary(at(10))
       expect(pipelines.map(({ polls }) => polls.map(({ scope }) => scope))).toEqual([['raw'], ['old']])
     })
 

@@ -57,7 +57,8 @@ export async function openDatabase(file: string, write: boolean, anywhere: boole
   let sqlite: DatabaseSync
   try {
     sqlite = new DatabaseSync(file, { readOnly: !write, timeout: 10_000 })
-    sqlite.exec('PRAGMA foreign_keys = ON')
+    // PostgreSQL's LIKE knows small letters from capitals; SQLite's has to be told.
+    sqlite.exec('PRAGMA foreign_keys = ON; PRAGMA case_sensitive_like = ON')
     refuseForeign(file, sqlite)
     if (write) sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
   } catch (error) {

@@ -108,5 +108,45 @@ const first: Migration = {
   },
 }
 
+/** What a service needs to remember: how far each claim is, what people hold back, whether it may begin new work. */
+const service: Migration = {
+  async up(db: Kysely<unknown>) {
+    for (const statement of [
+      sql`ALTER TABLE targets ADD COLUMN reason TEXT`,
+      sql`ALTER TABLE targets ADD COLUMN failing_since TEXT`,
+      sql`ALTER TABLE bundles ADD COLUMN claimed_at TEXT`,
+      sql`ALTER TABLE bundles ADD COLUMN moved BIGINT NOT NULL DEFAULT 0`,
+      sql`ALTER TABLE bundles ADD COLUMN moved_at TEXT`,
+      sql`ALTER TABLE bundles ADD COLUMN removed_at TEXT`,
+      sql`CREATE INDEX bundles_claimed ON bundles (pipeline) WHERE claim IS NOT NULL`,
+      sql`CREATE INDEX bundles_by_confirmation ON bundles (pipeline, confirmed_at)`,
+      sql`CREATE TABLE holds (
+        scope TEXT NOT NULL,
+        name TEXT NOT NULL,
+        since TEXT NOT NULL,
+        why TEXT,
+        PRIMARY KEY (scope, name)
+      )`,
+      sql`CREATE TABLE drains (id BIGINT PRIMARY KEY CHECK (id = 1), since TEXT NOT NULL, why TEXT)`,
+      sql`CREATE TABLE agents (
+        id BIGINT PRIMARY KEY CHECK (id = 1),
+        version TEXT NOT NULL,
+        host TEXT NOT NULL,
+        pid BIGINT NOT NULL,
+        started_at TEXT NOT NULL,
+        heard_at TEXT NOT NULL,
+        ended_at TEXT
+      )`,
+    ]) {
+      await statement.execute(db)
+    }
+    const failed = sql<{ id: number; problems: string }>`SELECT id, problems FROM targets WHERE failures > 0`
+    for (const { id, problems } of (await failed.execute(db)).rows) {
+      const [{ code }] = JSON.parse(problems) as [{ code: string }]
+      await sql`UPDATE targets SET reason = ${code}, failing_since = failed_at WHERE id = ${id}`.execute(db)
+    }
+  },
+}
+
 /** In the order of their names. A catalog whose last one is not here was written by a newer version. */
-export const migrations: Readonly<Record<string, Migration>> = { '0001': first }
+export const migrations: Readonly<Record<string, Migration>> = { '0001': first, '0002': service }

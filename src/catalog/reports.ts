@@ -1,126 +1,120 @@
+import { sql, type Expression, type ExpressionBuilder, type SqlBool } from 'kysely'
 import type { BundleId } from '../model/bundle.ts'
 import type { Did } from '../model/did.ts'
-import type { Problem } from '../model/errors.ts'
-import type { PauseRow, PipelineSummary, PollRow, Summary, TargetFilter } from './catalog.ts'
+import { bundlesOf } from './bundles.ts'
+import type { Drain, Hold, KnownTarget, Page, TargetFilter } from './catalog.ts'
 import type { Db } from './database.ts'
-import { bundleColumns, bundleRow, entryOf, targetRow } from './tables.ts'
+import { drainOf, summaryOf } from './summary.ts'
+import { entryOf, targetRow, type Tables, type TargetTable } from './tables.ts'
 
 /** What people and machines ask the catalog. */
 export function reportMethods(db: Db) {
+  const holdsOf = () =>
+    db
+      .selectFrom('targets')
+      .leftJoin('holds', (join) =>
+        join.onRef('holds.scope', '=', 'targets.scope').onRef('holds.name', '=', 'targets.name'),
+      )
+      .selectAll('targets')
+      .select(['holds.since as hold_since', 'holds.why as hold_why'])
+
   return {
-    summary: async (): Promise<Summary> => {
-      const targets = await db
-        .selectFrom('targets')
-        .select((eb) => [
-          'pipeline',
-          'state',
-          'waiting',
-          'held',
-          eb.fn.countAll<number>().as('count'),
-          eb.fn.sum<number | null>('bytes').as('bytes'),
-        ])
-        .groupBy(['pipeline', 'state', 'waiting', 'held'])
-        .execute()
-      const bundles = await db
-        .selectFrom('bundles')
-        .select((eb) => [
-          'pipeline',
-          'state',
-          eb.fn.countAll<number>().as('count'),
-          eb.fn.sum<number>('bytes').as('bytes'),
-        ])
-        .groupBy(['pipeline', 'state'])
-        .execute()
-      const oldest = await db
-        .selectFrom('targets')
-        .select((eb) => ['pipeline', eb.fn.min('requested_at').as('requested_at')])
-        .where('state', 'in', ['requested', 'frozen'])
-        .where('waiting', 'is', null)
-        .groupBy('pipeline')
-        .execute()
-      const failed = await db
-        .selectFrom('targets')
-        .select((eb) => ['pipeline', eb.fn.countAll<number>().as('count')])
-        .where('failures', '>', 0)
-        .groupBy('pipeline')
-        .execute()
-      const polls = (await db.selectFrom('polls').selectAll().orderBy('scope').execute()).map((row): PollRow => ({
-        pipeline: row.pipeline,
-        scope: row.scope,
-        polledAt: new Date(row.polled_at),
-        succeededAt: row.succeeded_at === null ? null : new Date(row.succeeded_at),
-        found: row.found,
-        problem: row.problem === null ? null : (JSON.parse(row.problem) as Problem),
-      }))
-      const pauses = (await db.selectFrom('pauses').selectAll().execute()).map((row): PauseRow => ({
-        pipeline: row.pipeline,
-        since: new Date(row.since),
-        problem: JSON.parse(row.problem) as Problem,
-      }))
-      const names = new Set([...targets, ...polls, ...pauses].map((row) => row.pipeline))
-      const pipelines = [...names].sort().map((pipeline): PipelineSummary => {
-        const own = <T extends { pipeline: string }>(rows: readonly T[]) =>
-          rows.filter((row) => row.pipeline === pipeline)
-        const first = own(oldest)[0]
-        return {
-          pipeline,
-          targets: own(targets).map(({ state, waiting, held, count, bytes }) => ({
-            state,
-            waiting,
-            held: held === 1,
-            count,
-            bytes: bytes ?? 0,
-          })),
-          bundles: own(bundles).map(({ state, count, bytes }) => ({ state, count, bytes })),
-          failed: own(failed)[0]?.count ?? 0,
-          oldestRequest: first === undefined ? null : new Date(first.requested_at),
-          polls: own(polls),
-          pause: own(pauses)[0] ?? null,
-        }
-      })
-      return { pipelines }
+    summary: (now: Date) => summaryOf(db, now),
+
+    list: async (filter: TargetFilter, { sort, reverse, offset, limit }: Page): Promise<readonly KnownTarget[]> => {
+      const direction = reverse ? 'desc' : 'asc'
+      let query = holdsOf().where((eb) => matching(eb, filter))
+      for (const column of orders[sort]) query = query.orderBy(`targets.${column}`, direction)
+      const rows = await query.orderBy('targets.id', direction).limit(limit).offset(offset).execute()
+      return rows.map(knownTarget)
     },
 
-    list: async ({ pipeline, state, limit }: TargetFilter) => {
-      let query = db.selectFrom('targets').selectAll().orderBy('pipeline').orderBy('turn').orderBy('id').limit(limit)
-      if (pipeline !== null) query = query.where('pipeline', '=', pipeline)
-      if (state === 'held') query = query.where('held', '=', 1)
-      else if (state === 'waiting') query = query.where('waiting', 'is not', null).where('state', '=', 'requested')
-      else if (state === 'live') query = query.where('state', 'in', ['requested', 'frozen'])
-      else if (state !== null) query = query.where('state', '=', state)
-      return (await query.execute()).map(targetRow)
+    count: async (filter: TargetFilter): Promise<number> => {
+      const query = db.selectFrom('targets').select((eb) => eb.fn.countAll<number>().as('count'))
+      return (await query.where((eb) => matching(eb, filter)).executeTakeFirstOrThrow()).count
     },
 
     find: async (did: Did) => {
-      const rows = await db
-        .selectFrom('targets')
-        .selectAll()
-        .where('scope', '=', did.scope)
-        .where('name', '=', did.name)
-        .orderBy('pipeline')
-        .orderBy('generation', 'desc')
+      const rows = await holdsOf()
+        .where('targets.scope', '=', did.scope)
+        .where('targets.name', '=', did.name)
+        .orderBy('targets.pipeline')
+        .orderBy('targets.generation', 'desc')
         .execute()
       const found = []
-      for (const row of rows) {
-        const bundles = await db
-          .selectFrom('bundles')
-          .select(bundleColumns)
-          .where('target_id', '=', row.id)
-          .orderBy('part')
-          .execute()
-        found.push({ row: targetRow(row), bundles: bundles.map(bundleRow) })
-      }
+      for (const row of rows) found.push({ row: knownTarget(row), bundles: await bundlesOf(db, row.id) })
       return found
     },
 
     entries: async (bundle: BundleId) => {
-      const rows = await db
-        .selectFrom('entries')
-        .selectAll()
-        .where('bundle_id', '=', bundle)
-        .orderBy('position')
-        .execute()
-      return rows.map(entryOf)
+      const entries = db.selectFrom('entries').selectAll().where('bundle_id', '=', bundle)
+      return (await entries.orderBy('position').execute()).map(entryOf)
     },
+
+    holds: async (): Promise<readonly (Hold & { readonly did: Did })[]> => {
+      const rows = await db.selectFrom('holds').selectAll().orderBy('scope').orderBy('name').execute()
+      return rows.map(({ scope, name, since, why }) => ({ did: { scope, name }, since: new Date(since), why }))
+    },
+
+    drained: (): Promise<Drain | null> => drainOf(db),
   }
 }
+
+const orders = {
+  turn: ['pipeline', 'turn'],
+  name: ['scope', 'name', 'generation'],
+  size: ['bytes'],
+  requested: ['requested_at'],
+  ended: ['ended_at'],
+  next: ['not_before'],
+} as const
+
+type Targets = ExpressionBuilder<Tables, 'targets'>
+
+function matching(eb: Targets, { pipeline, state, glob, reason }: TargetFilter): Expression<SqlBool> {
+  const conditions: Expression<SqlBool>[] = []
+  if (pipeline !== undefined) conditions.push(eb('targets.pipeline', '=', pipeline))
+  if (reason !== undefined) conditions.push(eb('targets.reason', '=', reason))
+  if (glob !== undefined)
+    conditions.push(sql<SqlBool>`targets.scope || ':' || targets.name LIKE ${likeOf(glob)} ESCAPE '\\'`)
+  if (state !== undefined) conditions.push(inState(eb, state))
+  return eb.and(conditions)
+}
+
+function inState(eb: Targets, state: NonNullable<TargetFilter['state']>): Expression<SqlBool> {
+  const live = eb('targets.state', 'in', ['requested', 'frozen'])
+  switch (state) {
+    case 'live':
+      return live
+    case 'waiting':
+      return eb.and([eb('targets.waiting', 'is not', null), eb('targets.state', '=', 'requested')])
+    case 'failed':
+      return eb('targets.failures', '>', 0)
+    case 'held':
+      return eb.and([live, eb.or([eb('targets.held', '=', 1), heldByPerson])])
+    case 'requested':
+    case 'frozen':
+    case 'acknowledged':
+    case 'withdrawn':
+    case 'superseded':
+      return eb('targets.state', '=', state)
+  }
+}
+
+/** True of a target whose DID a person holds back. */
+const heldByPerson = sql<SqlBool>`EXISTS (
+  SELECT 1 FROM holds AS person WHERE person.scope = targets.scope AND person.name = targets.name)`
+
+/** A glob as a pattern of LIKE, in which `_` and `%` have a meaning and may be part of a name. */
+const likeOf = (glob: string): string =>
+  glob
+    .replace(/[\\%_]/gu, (special) => `\\${special}`)
+    .replaceAll('*', '%')
+    .replaceAll('?', '_')
+
+type HeldRow = TargetTable & { readonly hold_since: string | null; readonly hold_why: string | null }
+
+const knownTarget = (row: HeldRow): KnownTarget => ({
+  ...targetRow(row),
+  hold: row.hold_since === null ? null : { since: new Date(row.hold_since), why: row.hold_why },
+})

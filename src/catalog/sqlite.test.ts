@@ -43,7 +43,7 @@ describe('a catalog file', () => {
     const catalog = await openCatalog(options(file))
     const reader = await readCatalog(file)
     await catalog.missed('p', 'raw', { code: 'SCOPE_UNKNOWN', message: 'm', hint: 'h' }, new Date(0))
-    expect((await reader.summary()).pipelines).toHaveLength(1)
+    expect((await reader.summary(new Date())).pipelines).toHaveLength(1)
     await reader.close()
     await catalog.close()
   })

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { sql } from 'kysely'
-import type { Problem } from '../model/errors.ts'
 import { bundleMethods } from './bundles.ts'
 import type { Catalog, CatalogReader } from './catalog.ts'
 import { openDatabase, type Db } from './database.ts'
 import { reportMethods } from './reports.ts'
+import { siteMethods } from './site.ts'
 import { targetMethods } from './targets.ts'
 
 /** What a new catalog is given: where to keep it, its name if it is new, and the clock. */
@@ -58,35 +58,9 @@ export async function copyCatalog(options: CatalogOptions): Promise<Catalog> {
   await (await readCatalog(options.file)).close()
   const db = await openDatabase(':memory:', true, true)
   await sql`ATTACH ${options.file} AS origin`.execute(db)
-  for (const table of ['catalog', 'targets', 'bundles', 'entries', 'polls', 'pauses', 'vaults']) {
+  for (const table of ['catalog', 'targets', 'bundles', 'entries', 'polls', 'pauses', 'vaults', 'holds', 'drains']) {
     await sql`INSERT INTO main.${sql.id(table)} SELECT * FROM origin.${sql.id(table)}`.execute(db)
   }
   await sql`DETACH origin`.execute(db)
   return fromDatabase(db, options)
-}
-
-/** What is known of the sites: pauses of pipelines, roots of vaults. */
-function siteMethods(db: Db) {
-  return {
-    pause: async (pipeline: string, problem: Problem, at: Date): Promise<void> => {
-      const row = { pipeline, since: at.toISOString(), problem: JSON.stringify(problem) }
-      await db
-        .insertInto('pauses')
-        .values(row)
-        .onConflict((conflict) => conflict.column('pipeline').doUpdateSet({ problem: row.problem }))
-        .execute()
-    },
-    unpause: async (pipeline: string): Promise<void> => {
-      await db.deleteFrom('pauses').where('pipeline', '=', pipeline).execute()
-    },
-    knowsVault: async (root: string): Promise<boolean> =>
-      (await db.selectFrom('vaults').select('root').where('root', '=', root).executeTakeFirst()) !== undefined,
-    rememberVault: async (root: string, at: Date): Promise<void> => {
-      await db
-        .insertInto('vaults')
-        .values({ root, claimed_at: at.toISOString() })
-        .onConflict((conflict) => conflict.column('root').doNothing())
-        .execute()
-    },
-  }
 }

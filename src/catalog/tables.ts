@@ -19,6 +19,19 @@ export interface Tables {
   }
   pauses: { pipeline: string; since: string; problem: string }
   vaults: { root: string; claimed_at: string }
+  holds: { scope: string; name: string; since: string; why: string | null }
+  drains: { id: 1; since: string; why: string | null }
+  agents: AgentTable
+}
+
+export interface AgentTable {
+  id: 1
+  version: string
+  host: string
+  pid: number
+  started_at: string
+  heard_at: string
+  ended_at: string | null
 }
 
 export interface TargetTable {
@@ -46,6 +59,9 @@ export interface TargetTable {
   not_before: string | null
   held: number
   problems: string | null
+  /** Code of the first problem. */
+  reason: string | null
+  failing_since: string | null
 }
 
 export interface BundleTable {
@@ -72,6 +88,11 @@ export interface BundleTable {
   mismatches: number
   confirmed_at: string | null
   proof: string | null
+  /** Of the last claim: when it was taken, how many bytes it had moved, and when that was told. */
+  claimed_at: string | null
+  moved: number
+  moved_at: string | null
+  removed_at: string | null
 }
 
 export interface EntryTable {
@@ -107,6 +128,7 @@ export const targetRow = (row: TargetTable): TargetRow => ({
   endedWhy: row.ended_why,
   failures: row.failures,
   failedAt: date(row.failed_at),
+  failingSince: date(row.failing_since),
   notBefore: date(row.not_before),
   held: row.held === 1,
   problems: row.problems === null ? [] : (JSON.parse(row.problems) as Problem[]),
@@ -115,7 +137,7 @@ export const targetRow = (row: TargetTable): TargetRow => ({
 /** The columns of `bundleRow`: all but the manifest, which can be large. */
 export const bundleColumns = [
   'id', 'target_id', 'part', 'parts', 'state', 'location', 'bytes', 'files', 'attempts', 'claim', 'written_at', 'mismatches',
-  'confirmed_at', 'proof',
+  'confirmed_at', 'proof', 'removed_at',
 ] as const // prettier-ignore
 
 export const bundleRow = (row: Pick<BundleTable, (typeof bundleColumns)[number]>): BundleRow => ({
@@ -133,6 +155,7 @@ export const bundleRow = (row: Pick<BundleTable, (typeof bundleColumns)[number]>
   mismatches: row.mismatches,
   confirmedAt: date(row.confirmed_at),
   proof: row.proof === null ? null : (JSON.parse(row.proof) as Proof),
+  removedAt: date(row.removed_at),
 })
 
 export const entryOf = (row: EntryTable): Entry => ({

@@ -3,9 +3,10 @@ import type { BundleId, PlannedBundle } from '../model/bundle.ts'
 import { didKey, type Did } from '../model/did.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Sighting, TargetId } from '../model/target.ts'
-import type { Catalog, Due, Observed, Requested, Setback, TargetRow } from './catalog.ts'
+import { bundlesOf } from './bundles.ts'
+import type { Catalog, Due, Generation, Observed, Requested, Setback, TargetRow } from './catalog.ts'
 import type { Db } from './database.ts'
-import { bundleColumns, bundleRow, targetRow, type Tables, type TargetTable } from './tables.ts'
+import { targetRow, type Tables, type TargetTable } from './tables.ts'
 import { changed, chunks, clear, due, nextId } from './transitions.ts'
 
 type Trx = Transaction<Tables>
@@ -54,14 +55,18 @@ export function targetMethods(db: Db) {
         return { fresh: fresh.length - superseded.length, unseen: unseen.map(targetRow), superseded }
       }),
 
-    missed: async (pipeline: string, scope: string, problem: Problem, at: Date): Promise<void> => {
-      const failed = { polled_at: at.toISOString(), problem: JSON.stringify(problem) }
-      await db
-        .insertInto('polls')
-        .values({ pipeline, scope, found: 0, ...failed })
-        .onConflict((conflict) => conflict.columns(['pipeline', 'scope']).doUpdateSet(failed))
-        .execute()
-    },
+    missed: (pipeline: string, scope: string, problem: Problem, at: Date): Promise<boolean> =>
+      db.transaction().execute(async (trx) => {
+        const polls = trx.selectFrom('polls').select('problem').where('pipeline', '=', pipeline)
+        const before = (await polls.where('scope', '=', scope).executeTakeFirst())?.problem ?? null
+        const failed = { polled_at: at.toISOString(), problem: JSON.stringify(problem) }
+        await trx
+          .insertInto('polls')
+          .values({ pipeline, scope, found: 0, ...failed })
+          .onConflict((conflict) => conflict.columns(['pipeline', 'scope']).doUpdateSet(failed))
+          .execute()
+        return before === null || (JSON.parse(before) as Problem).code !== problem.code
+      }),
 
     forgetOtherPolls: async (pipeline: string, scopes: readonly string[]): Promise<void> => {
       await db.deleteFrom('polls').where('pipeline', '=', pipeline).where('scope', 'not in', scopes).execute()
@@ -90,22 +95,8 @@ export function targetMethods(db: Db) {
         .limit(limit)
         .execute()
       const requests: Requested[] = []
-      for (const row of rows) {
-        const previous = row.generation === 1 ? undefined : await lastGeneration(db, row)
-        const bundles =
-          previous === undefined
-            ? []
-            : await db
-                .selectFrom('bundles')
-                .select(bundleColumns)
-                .where('target_id', '=', previous.id)
-                .orderBy('part')
-                .execute()
-        requests.push({
-          row: targetRow(row),
-          previous: previous === undefined ? null : { row: targetRow(previous), bundles: bundles.map(bundleRow) },
-        })
-      }
+      for (const row of rows)
+        requests.push({ row: targetRow(row), earlier: row.generation === 1 ? [] : await earlierGenerations(db, row) })
       return requests
     },
 
@@ -134,8 +125,10 @@ export function targetMethods(db: Db) {
         }
       }),
 
-    revive: (requestId: TargetId, earlier: TargetId, closedAt: Date, at: Date): Promise<void> =>
+    revive: (requestId: TargetId, earlier: TargetId, closedAt: Date, at: Date): Promise<boolean> =>
       db.transaction().execute(async (trx) => {
+        const removed = trx.selectFrom('bundles').select('id').where('target_id', '=', earlier)
+        if ((await removed.where('removed_at', 'is not', null).limit(1).executeTakeFirst()) !== undefined) return false
         changed(
           await trx
             .deleteFrom('targets')
@@ -161,6 +154,7 @@ export function targetMethods(db: Db) {
             .executeTakeFirst(),
           `revive target ${earlier}`,
         )
+        return true
       }),
 
     setBack: async (id: TargetId, setback: Setback): Promise<void> => {
@@ -169,6 +163,8 @@ export function targetMethods(db: Db) {
         .set({
           failures: sql`failures + 1`,
           failed_at: setback.at.toISOString(),
+          failing_since: sql`coalesce(failing_since, ${setback.at.toISOString()})`,
+          reason: setback.problems[0]?.code ?? null,
           failed_bundle: setback.bundle,
           not_before: setback.notBefore?.toISOString() ?? null,
           held: setback.held ? 1 : 0,
@@ -179,17 +175,22 @@ export function targetMethods(db: Db) {
         .execute()
     },
 
-    retry: async (did: Did): Promise<number> => {
-      const result = await db
-        .updateTable('targets')
-        .set(clear)
-        .where('scope', '=', did.scope)
-        .where('name', '=', did.name)
-        .where('state', 'in', ['requested', 'frozen'])
-        .where('failures', '>', 0)
-        .executeTakeFirst()
-      return Number(result.numUpdatedRows)
-    },
+    retry: (targets: readonly TargetId[]): Promise<void> =>
+      db.transaction().execute(async (trx) => {
+        for (const ids of chunks(targets, 500)) {
+          const update = trx.updateTable('targets').set(clear).where('id', 'in', ids)
+          await update.where('state', 'in', ['requested', 'frozen']).execute()
+        }
+      }),
+
+    removing: (id: TargetId, at: Date): Promise<boolean> =>
+      db.transaction().execute(async (trx) => {
+        const ended = trx.selectFrom('targets').select('id').where('id', '=', id).where('ended_at', 'is not', null)
+        if ((await ended.executeTakeFirst()) === undefined) return false
+        const objects = trx.updateTable('bundles').set({ removed_at: at.toISOString() }).where('target_id', '=', id)
+        await objects.where('state', '=', 'confirmed').where('removed_at', 'is', null).execute()
+        return true
+      }),
 
     acknowledge: (targets: readonly TargetId[], at: Date): Promise<void> =>
       db.transaction().execute(async (trx) => {
@@ -309,9 +310,9 @@ async function nextGeneration(trx: Trx, pipeline: string, did: Did): Promise<num
   return (last ?? 0) + 1
 }
 
-/** The newest generation before `row` that was archived, or could be gone on with: what was superseded is neither. */
-const lastGeneration = (db: Db, row: TargetTable) =>
-  db
+/** The generations before `row` that were archived, or could be gone on with, newest first: what was superseded is neither. */
+async function earlierGenerations(db: Db, row: TargetTable): Promise<readonly Generation[]> {
+  const targets = await db
     .selectFrom('targets')
     .selectAll()
     .where('pipeline', '=', row.pipeline)
@@ -321,8 +322,11 @@ const lastGeneration = (db: Db, row: TargetTable) =>
     .where('fingerprint', 'is not', null)
     .where('state', 'in', ['acknowledged', 'withdrawn'])
     .orderBy('generation', 'desc')
-    .limit(1)
-    .executeTakeFirst()
+    .execute()
+  const generations: Generation[] = []
+  for (const target of targets) generations.push({ row: targetRow(target), bundles: await bundlesOf(db, target.id) })
+  return generations
+}
 
 async function end(
   trx: Trx,
@@ -367,6 +371,7 @@ async function insertBundles(trx: Trx, target: TargetId, bundles: readonly Plann
         attempts: 0,
         debris: 0,
         mismatches: 0,
+        moved: 0,
       })
       .execute()
     await insertEntries(trx, id, bundle)

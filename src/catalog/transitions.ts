@@ -4,7 +4,16 @@ import type { Due } from './catalog.ts'
 import type { Tables } from './tables.ts'
 
 /** What a row looks like that nothing stands in the way of. */
-export const clear = { failures: 0, failed_at: null, failed_bundle: null, not_before: null, held: 0, problems: null }
+export const clear = {
+  failures: 0,
+  failed_at: null,
+  failing_since: null,
+  failed_bundle: null,
+  not_before: null,
+  held: 0,
+  problems: null,
+  reason: null,
+}
 
 /** A transition that changed no row did not leave the state that it names: a bug, never a race to be won. */
 export function changed(result: Pick<UpdateResult, 'numUpdatedRows'> | { numDeletedRows: bigint }, what: string): void {
@@ -18,14 +27,16 @@ export function changed(result: Pick<UpdateResult, 'numUpdatedRows'> | { numDele
   }
 }
 
-/** True of a target that may be tried now. */
+/** True of a target that may be tried now: nobody holds it back, and if it failed, its time has come. */
 export function due({ now, failedBefore }: Due): RawBuilder<boolean> {
   const time = now.toISOString()
   const untried =
     failedBefore === null
       ? sql<boolean>`1 = 0`
       : sql<boolean>`(targets.failed_at < ${failedBefore.toISOString()} AND (targets.held = 0 OR targets.not_before IS NOT NULL))`
-  return sql<boolean>`(targets.failures = 0 OR targets.not_before <= ${time} OR ${untried})`
+  return sql<boolean>`(
+    NOT EXISTS (SELECT 1 FROM holds WHERE holds.scope = targets.scope AND holds.name = targets.name)
+    AND (targets.failures = 0 OR targets.not_before <= ${time} OR ${untried}))`
 }
 
 /** The id after the highest one. Safe because a transaction that writes is alone from its beginning. */

@@ -1,4 +1,5 @@
 import type { Ambient } from '../app.ts'
+import type { LogSettings } from './log.ts'
 
 /** What a command gets from the world, and where its answer goes. */
 export interface Terminal extends Ambient {
@@ -9,6 +10,12 @@ export interface Terminal extends Ambient {
   readonly cwd: string
   /** Columns and colour: null where standard output is no terminal. */
   readonly columns: number | null
+  /** Makes a text stand out, where standard output is a terminal that wants it ($NO_COLOR). */
+  readonly emphasise: (text: string) => string
+  /** From now on `log` writes like this. */
+  readonly configureLog: (settings: LogSettings) => void
+  /** Calls the listener at each SIGHUP; returns the function that ends that. */
+  readonly onHangup: (listener: () => void) => () => void
 }
 
 /** Options that every command takes. */

@@ -4,12 +4,13 @@ import { openReader, withSite, type Site } from '../app.ts'
 import type { Config, PipelineConfig } from '../config/schema.ts'
 import { didKey, type Did } from '../model/did.ts'
 import { problemsOf, type Problem } from '../model/errors.ts'
+import { anyMover } from '../model/order.ts'
 import type { Description } from '../source/rucio.ts'
 import { explainGates, type Explanation, type Findings } from './explain.ts'
 import { agoText, jsonText } from './format.ts'
 import type { GlobalOptions, Run } from './command.ts'
 import { configOf } from './config.ts'
-import { didOf } from './retry.ts'
+import { didOf } from './selection.ts'
 
 /** Asking takes no longer: a person waits. What has not answered by then is said to be unknown. */
 const patienceMs = 20_000
@@ -28,7 +29,7 @@ export const explain: Run<GlobalOptions & { readonly did: string; readonly json?
     const explanations = await withSite(config, terminal, async (site) => {
       const all: Explanation[] = []
       for (const pipeline of candidates(config, did))
-        all.push(explainGates(await findingsOf(did, pipeline, catalog, site, limited)))
+        all.push(explainGates(await findingsOf(did, pipeline, catalog, site, terminal.now(), limited)))
       return all
     })
     terminal.print(
@@ -53,12 +54,13 @@ async function findingsOf(
   pipeline: PipelineConfig,
   catalog: CatalogReader | null,
   site: Site,
+  now: Date,
   signal: AbortSignal,
 ): Promise<Findings> {
   const summary =
     catalog === null
       ? null
-      : ((await catalog.summary()).pipelines.find((each) => each.pipeline === pipeline.name) ?? null)
+      : ((await catalog.summary(now)).pipelines.find((each) => each.pipeline === pipeline.name) ?? null)
   const target =
     catalog === null ? null : ((await catalog.find(did)).find(({ row }) => row.pipeline === pipeline.name) ?? null)
   const rucio = await site
@@ -74,6 +76,7 @@ async function findingsOf(
       scopes: pipeline.source.scopes,
     },
     target,
+    hold: (await catalog?.holds())?.find((each) => didKey(each.did) === didKey(did)) ?? null,
     poll: summary?.polls.find(({ scope }) => scope === did.scope) ?? null,
     pause: summary?.pause ?? null,
     rucio,
@@ -96,7 +99,7 @@ async function sourceProblems(
     const files = freezing.content.entries.map(({ path, bytes }) => ({ path, bytes }))
     const { answer } = await site.movers.run<'inspect'>(
       { kind: 'inspect', sourceRoot: pipeline.source.root, files },
-      null,
+      anyMover,
       signal,
     )
     return answer.problems

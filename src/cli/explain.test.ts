@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import type { BundleRow, TargetRow } from '../catalog/catalog.ts'
+import type { BundleRow, KnownTarget } from '../catalog/catalog.ts'
 import type { BundleId } from '../model/bundle.ts'
 import type { TargetId } from '../model/target.ts'
 import type { Description } from '../source/rucio.ts'
@@ -25,7 +25,7 @@ const rucio: Description = {
   replicas: new Map([['AVAILABLE', 2]]),
   problems: [],
 }
-const row: TargetRow = {
+const row: KnownTarget = {
   id: 1 as TargetId,
   pipeline: 'p',
   did,
@@ -42,6 +42,8 @@ const row: TargetRow = {
   endedWhy: null,
   failures: 0,
   failedAt: null,
+  failingSince: null,
+  hold: null,
   notBefore: null,
   held: false,
   problems: [],
@@ -61,11 +63,13 @@ const bundle = (state: BundleRow['state'], part = 1, parts = 1): BundleRow => ({
   mismatches: 0,
   confirmedAt: state === 'confirmed' ? at(5) : null,
   proof: null,
+  removedAt: null,
 })
 const base: Findings = {
   did,
   pipeline: { name: 'p', tapeRse: 'TAPE', diskRse: 'DISK', scopes: ['raw'] },
   target: { row, bundles: [bundle('assigned')] },
+  hold: null,
   poll: { pipeline: 'p', scope: 'raw', polledAt: at(2), succeededAt: at(2), found: 3, problem: null },
   pause: null,
   rucio,

@@ -1,4 +1,4 @@
-import type { BundleRow, PollRow, PauseRow, TargetRow } from '../catalog/catalog.ts'
+import type { BundleRow, Hold, KnownTarget, PauseRow, PollRow } from '../catalog/catalog.ts'
 import type { Did } from '../model/did.ts'
 import { formatDid } from '../model/did.ts'
 import type { Problem } from '../model/errors.ts'
@@ -26,7 +26,9 @@ export interface Findings {
     readonly scopes: readonly string[]
   }
   /** The newest generation; null if the catalog has never seen the DID here. */
-  readonly target: { readonly row: TargetRow; readonly bundles: readonly BundleRow[] } | null
+  readonly target: { readonly row: KnownTarget; readonly bundles: readonly BundleRow[] } | null
+  /** A person holds it back. */
+  readonly hold: Hold | null
   readonly poll: PollRow | null
   readonly pause: PauseRow | null
   /** null: Rucio knows no such DID. */
@@ -63,7 +65,11 @@ const blocked = (
 /** Answers "why is my dataset not archived?": each gate in order, the first that is not passed being the answer. Pure. */
 export function explainGates(findings: Findings): Explanation {
   const done = findings.target?.row.state === 'acknowledged'
-  const gates = [...rucioGates(findings), ...(done ? [] : sourceGates(findings)), ...catalogGates(findings)]
+  const gates = [
+    ...rucioGates(findings),
+    ...(done ? [] : [...holdGates(findings), ...sourceGates(findings)]),
+    ...catalogGates(findings),
+  ]
   const first = gates.findIndex((gate) => gate.state === 'failed' || gate.state === 'waiting')
   const ordered = gates.map((gate, index): Gate => {
     const blockedBefore = first >= 0 && index > first && gate.state === 'waiting' && gate.problems.length === 0
@@ -158,6 +164,12 @@ function pollGate(scope: string, poll: PollRow | null): Gate {
   return passed('scope configured', `${scope}, ${poll.found} requests at the last poll`, poll.polledAt)
 }
 
+function holdGates({ did, hold }: Findings): readonly Gate[] {
+  if (hold === null) return []
+  const value = `a person holds it back${hold.why === null ? '' : `: ${hold.why}`}`
+  return [blocked('not held', 'failed', value, `To let it go on: tape-rse release ${formatDid(did)}`, [], hold.since)]
+}
+
 function sourceGates({ pipeline, rucio, sources }: Findings): readonly Gate[] {
   if (rucio === null || 'error' in rucio || rucio.type !== 'DATASET') return []
   const available = rucio.replicas.get('AVAILABLE') ?? 0
@@ -195,9 +207,7 @@ function catalogGates({ target, pipeline, rucio }: Findings): readonly Gate[] {
     ]
   }
   if (target === null) {
-    return [
-      blocked('planned', 'waiting', 'the agent has not seen it yet', 'The next poll finds it: `tape-rse run --once`.'),
-    ]
+    return [blocked('planned', 'waiting', 'the agent has not seen it yet', 'The next poll finds it.')]
   }
   const { row, bundles } = target
   if (row.state === 'withdrawn' || row.state === 'superseded') {

@@ -69,6 +69,12 @@ export function agoText(then: Date, now: Date): string {
   return ms < 1000 ? 'just now' : `${durationText(ms)} ago`
 }
 
+/** `in 2 min` */
+export function untilText(then: Date, now: Date): string {
+  const ms = then.getTime() - now.getTime()
+  return ms < 1000 ? 'now' : `in ${durationText(ms)}`
+}
+
 /** `1 dataset`, `2 datasets` */
 export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
 

@@ -1,81 +1,121 @@
 import { openReader } from '../app.ts'
-import type { TargetFilter, TargetRow } from '../catalog/catalog.ts'
+import type { KnownTarget, Page, TargetFilter } from '../catalog/catalog.ts'
 import { formatDid } from '../model/did.ts'
 import { failure } from '../model/errors.ts'
-import { agoText, bytesText, jsonText, table } from './format.ts'
+import { agoText, bytesText, jsonText, table, untilText } from './format.ts'
 import type { GlobalOptions, Run } from './command.ts'
 import { configOf } from './config.ts'
+import { didOf, reasonOf } from './selection.ts'
 
 interface ListOptions extends GlobalOptions {
+  readonly glob?: string
   readonly state?: string
   readonly pipeline?: string
+  readonly reason?: string
+  readonly sort?: string
+  readonly reverse?: boolean
+  readonly offset?: string
   readonly limit?: string
   readonly json?: boolean
 }
 
-const states = ['requested', 'frozen', 'acknowledged', 'withdrawn', 'superseded', 'held', 'waiting', 'live'] as const
+const states = [
+  'requested', 'frozen', 'acknowledged', 'withdrawn', 'superseded', 'held', 'failed', 'waiting', 'live',
+] as const // prettier-ignore
+const orders = ['turn', 'name', 'size', 'requested', 'ended', 'next'] as const
 
 /** `list`: the datasets that the catalog knows. */
 export const list: Run<ListOptions> = async (options, terminal) => {
   const filter = filterOf(options)
+  const page = pageOf(options)
   const catalog = await openReader(configOf(options, terminal))
   try {
-    const rows = await catalog.list(filter)
-    terminal.print(
-      options.json === true
-        ? jsonText(rows.map((row) => ({ ...row, did: formatDid(row.did) })))
-        : listText(rows, terminal.now()),
-    )
+    const rows = await catalog.list(filter, page)
+    if (options.json === true) {
+      terminal.print(jsonText(rows.map((row) => ({ ...row, did: formatDid(row.did) }))))
+      return 0
+    }
+    terminal.print(listText(rows, terminal.now()))
+    const total = await catalog.count(filter)
+    const next = page.offset + rows.length
+    if (rows.length < total)
+      terminal.print(
+        `${rows.length === 0 ? 'None' : `${page.offset + 1} to ${next}`} of ${total}${next < total ? `; --offset ${next} shows more` : ''}.`,
+      )
     return 0
   } finally {
     await catalog.close()
   }
 }
 
-function filterOf({
-  state = null,
-  pipeline = null,
-  limit = '1000',
-}: {
-  state?: string | null
-  pipeline?: string | null
-  limit?: string
-}): TargetFilter {
-  const known = states.find((candidate) => candidate === state)
-  if (state !== null && known === undefined) {
-    throw failure(
-      'USAGE',
-      `Cannot list state "${state}": there is no such state`,
-      `Choose one of ${states.join(', ')}.`,
-    )
+function filterOf({ glob, state, pipeline, reason }: ListOptions): TargetFilter {
+  if (glob !== undefined) didOf(glob)
+  return {
+    ...(glob !== undefined && { glob }),
+    ...(state !== undefined && { state: oneOf(states, state, 'list state') }),
+    ...(pipeline !== undefined && { pipeline }),
+    ...(reason !== undefined && { reason: reasonOf(reason) }),
   }
-  const most = Number(limit)
-  if (!Number.isInteger(most) || most < 1)
-    throw failure('USAGE', `Cannot list ${limit} datasets: --limit takes a positive integer`, '')
-  return { pipeline, state: known ?? null, limit: most }
 }
 
-function listText(rows: readonly TargetRow[], now: Date): string {
+const pageOf = ({ sort = 'turn', reverse = false, offset = '0', limit = '1000' }: ListOptions): Page => ({
+  sort: oneOf(orders, sort, 'sort by'),
+  reverse,
+  offset: wholeNumber(offset, '--offset', 0),
+  limit: wholeNumber(limit, '--limit', 1),
+})
+
+function oneOf<T extends string>(known: readonly T[], word: string, verb: string): T {
+  const found = known.find((candidate) => candidate === word)
+  if (found !== undefined) return found
+  throw failure('USAGE', `Cannot ${verb} "${word}": there is no such thing`, `Choose one of ${known.join(', ')}.`)
+}
+
+function wholeNumber(text: string, option: string, least: number): number {
+  const value = Number(text)
+  if (Number.isSafeInteger(value) && value >= least) return value
+  throw failure('USAGE', `Cannot list datasets: ${option} takes a whole number from ${least} on, not ${text}`, '')
+}
+
+const columns = [
+  { title: 'DATASET' },
+  { title: 'STATE' },
+  { title: 'GEN', align: 'right' },
+  { title: 'FILES', align: 'right' },
+  { title: 'SIZE', align: 'right' },
+  { title: 'SINCE' },
+  { title: 'WHY' },
+  { title: 'TRIES', align: 'right' },
+  { title: 'NEXT' },
+] as const
+
+function listText(rows: readonly KnownTarget[], now: Date): string {
   if (rows.length === 0) return 'No datasets.'
-  const columns = [
-    { title: 'DATASET' },
-    { title: 'STATE' },
-    { title: 'GEN', align: 'right' as const },
-    { title: 'FILES', align: 'right' as const },
-    { title: 'SIZE', align: 'right' as const },
-    { title: 'SINCE' },
-    { title: 'WHY' },
-  ]
+  // Where nothing has failed, nobody wants to know how often.
+  const shown = rows.some((row) => row.failures > 0) ? columns : columns.slice(0, 7)
   return table(
-    columns,
+    shown,
     rows.map((row) => [
       formatDid(row.did),
-      row.held ? `${row.state}, held` : row.state,
+      row.held || (row.hold !== null && row.endedAt === null) ? `${row.state}, held` : row.state,
       String(row.generation),
       row.length === null ? '' : String(row.length),
       row.bytes === null ? '' : bytesText(row.bytes),
-      agoText(row.endedAt ?? row.frozenAt ?? row.requestedAt, now),
-      row.problems[0]?.code ?? row.waiting ?? row.endedWhy ?? '',
+      agoText(row.failingSince ?? row.endedAt ?? row.frozenAt ?? row.requestedAt, now),
+      whyOf(row),
+      row.failures === 0 ? '' : String(row.failures),
+      nextOf(row, now),
     ]),
   )
+}
+
+const whyOf = ({ hold, endedAt, problems, waiting, endedWhy }: KnownTarget): string =>
+  hold !== null && endedAt === null
+    ? `by a person${hold.why === null ? '' : `: ${hold.why}`}`
+    : (problems[0]?.code ?? waiting ?? endedWhy ?? '')
+
+function nextOf({ failures, hold, notBefore }: KnownTarget, now: Date): string {
+  if (failures === 0) return ''
+  if (hold !== null) return 'after release'
+  return notBefore === null ? 'after retry' : untilText(notBefore, now)
 }

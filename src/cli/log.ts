@@ -1,35 +1,68 @@
-import { printable } from './format.ts'
-import { createLogger, format, transports, type Logger } from 'winston'
+import { Writable } from 'node:stream'
+import { createLogger, format, transports, type Logform, type Logger } from 'winston'
+import { jsonLine, priorityOf, textLine } from './log-forms.ts'
 
-/** Rucio's daemons end a line with its severity in capitals. */
-const severities: Readonly<Record<string, string>> = { error: 'ERROR', warn: 'WARNING', info: 'INFO', debug: 'DEBUG' }
-
-function levelOf(level: string | undefined): string {
-  const wanted = level?.toUpperCase()
-  return Object.keys(severities).find((each) => each.toUpperCase() === wanted || severities[each] === wanted) ?? 'info'
+export interface LogSettings {
+  readonly format: 'text' | 'json'
+  readonly level: 'error' | 'warn' | 'info' | 'debug'
 }
 
-/**
- * A logger that writes the text form of Rucio's daemons to standard error, so that standard output holds a command's answer
- * alone: `2026-11-21 21:49:10,254<TAB>tape-rse<TAB>1455<TAB>INFO<TAB>message`.
- * @param level error, warn (or WARNING), info or debug, in any case; anything else is info
- */
-export const textLogger = (level: string | undefined, now: () => Date): Logger =>
-  createLogger({
-    level: levelOf(level),
-    format: format.printf(({ level: severity, message, hint, ...fields }) => {
-      const time = now().toISOString().replace('T', ' ').replace('.', ',').replace('Z', '')
-      const extras = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined)
-      const shown = extras.map(([key, value]) => ` ${key}=${String(value)}`).join('')
-      const advice = typeof hint === 'string' ? ` - ${hint}` : ''
-      return [
-        time,
-        'tape-rse',
-        process.pid,
-        severities[severity] ?? severity,
-        printable(`${String(message)}${advice}${shown}`),
-      ].join('\t')
-    }),
-    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's types call the instance a class
-    transports: [new transports.Console({ stderrLevels: Object.keys(severities), forceConsole: true })],
+export interface LogOptions {
+  /** In force until the config is read. */
+  readonly settings: LogSettings
+  /** $LOG_LEVEL, which wins over the config: error, warn (or WARNING), info or debug, in any case; anything else is ignored. */
+  readonly level: string | undefined
+  readonly now: () => Date
+  /** The log is read by journald: each line begins with its priority. */
+  readonly journal: boolean
+  readonly write: (line: string) => void
+}
+
+export interface Log {
+  readonly log: Logger
+  /** From then on the same logger writes like this. */
+  readonly configure: (settings: LogSettings) => void
+}
+
+const levels: Readonly<Record<string, LogSettings['level']>> = {
+  ERROR: 'error',
+  WARN: 'warn',
+  WARNING: 'warn',
+  INFO: 'info',
+  DEBUG: 'debug',
+}
+
+/** The one logger, in the forms of Rucio's daemons (log-forms.ts). */
+export function startLog({ settings, level, now, journal, write }: LogOptions): Log {
+  const forced = levels[level?.toUpperCase() ?? '']
+  let form = settings.format
+  const line = (info: Logform.TransformableInfo): string => {
+    const text = form === 'json' ? jsonLine(info, now(), process.pid) : textLine(info, now(), process.pid)
+    return journal ? `<${priorityOf(info.level)}>${text}` : text
+  }
+  const stream = new Writable({
+    write(chunk: Buffer, _, done) {
+      write(chunk.toString())
+      done()
+    },
   })
+  const log = createLogger({
+    level: forced ?? settings.level,
+    format: format.printf(line),
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's types call the instance a class
+    transports: [new transports.Stream({ stream })],
+  })
+  return {
+    log,
+    configure(next) {
+      form = next.format
+      log.level = forced ?? next.level
+    },
+  }
+}
+
+/** Whether standard error is read by journald: $JOURNAL_STREAM names its device and inode (systemd.exec(5)). */
+export const isJournal = (
+  env: Readonly<Record<string, string | undefined>>,
+  { dev, ino }: { readonly dev: number; readonly ino: number },
+): boolean => env['JOURNAL_STREAM'] === `${dev}:${ino}`

@@ -3,7 +3,9 @@ import { failure } from '../model/errors.ts'
 import type { Run, Terminal } from './command.ts'
 import { configCheck, configSchema, configShow } from './config.ts'
 import { demo } from './demo.ts'
+import { drain, resume } from './drain.ts'
 import { explain } from './explain-command.ts'
+import { hold, release } from './hold.ts'
 import { list } from './list.ts'
 import { retry } from './retry.ts'
 import { run } from './run.ts'
@@ -15,6 +17,9 @@ export type Parsed =
   | { readonly text: string }
 
 const json = ['--json', 'machine-readable: times are RFC 3339, sizes bytes; fields are added, never renamed'] as const
+
+const ofReason = ['--reason <code>', 'those that failed for this reason'] as const
+const ofPipeline = ['--pipeline <name>', 'those of one pipeline'] as const
 
 /**
  * Reads the command line.
@@ -38,26 +43,44 @@ export function parse(argv: readonly string[], version: string): Parsed {
     .exitOverride()
     .configureOutput({ writeOut: (out) => (text += out), writeErr: () => undefined })
 
+  const selecting = (name: string, description: string) =>
+    program
+      .command(`${name} [DID|GLOB]`)
+      .description(description)
+      .option(...ofReason)
+      .option(...ofPipeline)
+  const selection = (did: string | undefined, command: Command) => ({
+    ...command.optsWithGlobals<object>(),
+    ...(did !== undefined && { did }),
+  })
+
   program
     .command('run')
-    .description('archive what is tagged')
+    .description('archive what is tagged, until it is stopped')
     .option('--once', 'poll once, work until nothing can move, and end')
-    .option('--dry-run', 'with --once: say what would be done; write nothing')
+    .option('--dry-run', 'say what would be done; write nothing')
     .option(...json)
     .action((_, command: Command) => choose(run, command.optsWithGlobals()))
   program
     .command('status')
-    .description('what is done, what moves, what waits and why')
+    .description('what moves, what waits and why, what needs a person')
+    .option('--watch', 'again every two seconds, on a terminal')
     .option(...json)
     .action((_, command: Command) => choose(status, command.optsWithGlobals()))
   program
-    .command('list')
+    .command('list [DID|GLOB]')
     .description('the datasets that the catalog knows')
-    .option('--state <state>', 'requested, frozen, acknowledged, withdrawn, superseded, held, waiting or live')
-    .option('--pipeline <name>', 'of one pipeline')
+    .option('--state <state>', 'requested, frozen, acknowledged, withdrawn, superseded, held, failed, waiting or live')
+    .option(...ofReason)
+    .option(...ofPipeline)
+    .option('--sort <order>', 'turn (as they are worked on), name, size, requested, ended or next', 'turn')
+    .option('--reverse', 'the other way round')
+    .option('--offset <n>', 'leave out the first of them', '0')
     .option('--limit <n>', 'at most so many', '1000')
     .option(...json)
-    .action((_, command: Command) => choose(list, command.optsWithGlobals()))
+    .action((glob: string | undefined, _, command: Command) =>
+      choose(list, { ...command.optsWithGlobals<object>(), ...(glob !== undefined && { glob }) }),
+    )
   program
     .command('explain <DID>')
     .description('why is this dataset not archived? Each condition, its value, and what to do')
@@ -65,10 +88,25 @@ export function parse(argv: readonly string[], version: string): Parsed {
     .action((did: string, _, command: Command) =>
       choose(explain, { ...command.optsWithGlobals<{ json?: boolean }>(), did }),
     )
+  selecting('retry', 'try what failed again at once').action((did: string | undefined, _, command: Command) =>
+    choose(retry, selection(did, command)),
+  )
+  selecting('hold', 'do nothing more for datasets, until they are released')
+    .option('--why <text>', 'shown by status, list and explain')
+    .action((did: string | undefined, _, command: Command) => choose(hold, selection(did, command)))
+  selecting('release', 'end a hold').action((did: string | undefined, _, command: Command) =>
+    choose(release, selection(did, command)),
+  )
   program
-    .command('retry <DID>')
-    .description('try a held or failed dataset again at the next run')
-    .action((did: string, _, command: Command) => choose(retry, { ...command.optsWithGlobals<object>(), did }))
+    .command('drain')
+    .description('finish what is being moved and begin nothing new, until resume; also after a restart')
+    .option('--why <text>', 'shown by status')
+    .option('--wait', 'end when nothing moves any more')
+    .action((_, command: Command) => choose(drain, command.optsWithGlobals()))
+  program
+    .command('resume')
+    .description('end a drain')
+    .action((_, command: Command) => choose(resume, command.optsWithGlobals()))
   const config = program.command('config').description('check, show or describe the config')
   config
     .command('check')

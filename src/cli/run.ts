@@ -1,10 +1,13 @@
 import { archiveOnce, planOnce } from '../app.ts'
-import type { CatalogReader, PipelineSummary, Summary } from '../catalog/catalog.ts'
-import { formatDid } from '../model/did.ts'
-import { ERRORS, failure } from '../model/errors.ts'
-import { bytesText, jsonText, table } from './format.ts'
-import type { GlobalOptions, Run } from './command.ts'
-import { configOf } from './config.ts'
+import type { PipelineSummary, Summary } from '../catalog/catalog.ts'
+import { loadConfig, type LoadedConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import { watchConfig } from '../config/watch.ts'
+import { ERRORS, failure, problemsOf } from '../model/errors.ts'
+import { archiveUntilStopped, type ConfigSource } from '../service.ts'
+import { jsonText } from './format.ts'
+import type { GlobalOptions, Run, Terminal } from './command.ts'
+import { planOf, planText } from './plan.ts'
 import { summaryText } from './status.ts'
 
 interface RunOptions extends GlobalOptions {
@@ -13,28 +16,53 @@ interface RunOptions extends GlobalOptions {
   readonly json?: boolean
 }
 
-/** `run --once`: archives until nothing can move. `--dry-run`: says what it would do. */
+/** `run`: archives until it is stopped. `--once`: until nothing can move. `--dry-run`: says what it would do. */
 export const run: Run<RunOptions> = async (options, terminal, signal) => {
+  const loaded = loadConfig(options.config, terminal.env, terminal.cwd)
+  terminal.configureLog(loaded.config.log)
+  if (options.dryRun === true) return dryRun(loaded.config, options, terminal, signal)
   if (options.once !== true) {
-    throw failure(
-      'USAGE',
-      'Cannot run as a service: that is not built yet',
-      'Use `tape-rse run --once`, from cron or a systemd timer.',
-    )
+    if (options.json === true)
+      throw failure('USAGE', 'Cannot answer in JSON: a service has no answer', 'Set log.format: json, or use --once.')
+    await archiveUntilStopped(loaded.config, configsOf(loaded, options, terminal), terminal, signal)
+    return 0
   }
-  const config = configOf(options, terminal)
-  if (options.dryRun === true) {
-    const plan = await planOnce(config, terminal, planOf, signal)
-    terminal.print(options.json === true ? jsonText(plan) : planText(plan))
-    return plan.problems.length > 0 ? 3 : 0
-  }
-  const summary = await archiveOnce(config, terminal, signal)
-  terminal.print(options.json === true ? jsonText(summary) : summaryText(summary, terminal.now()))
-  return exitCodeOf(
-    summary,
-    config.pipelines.map((pipeline) => pipeline.name),
-  )
+  const summary = await archiveOnce(loaded.config, terminal, signal)
+  terminal.print(options.json === true ? jsonText(summary) : summaryText(summary, terminal.now(), terminal))
+  const names = loaded.config.pipelines.map((pipeline) => pipeline.name)
+  return signal.aborted ? 0 : exitCodeOf(summary, names)
 }
+
+async function dryRun(config: Config, options: RunOptions, terminal: Terminal, signal: AbortSignal): Promise<number> {
+  const plan = await planOnce(config, terminal, (catalog) => planOf(catalog, terminal.now()), signal)
+  terminal.print(options.json === true ? jsonText(plan) : planText(plan))
+  return plan.problems.length > 0 ? 3 : 0
+}
+
+const lookEveryMs = 5000
+
+/** The config, each time that its file changes or that somebody sends SIGHUP. One that is invalid is told of, and not used. */
+const configsOf =
+  (loaded: LoadedConfig, options: RunOptions, terminal: Terminal): ConfigSource =>
+  (apply) => {
+    const watch = watchConfig(loaded, {
+      everyMs: lookEveryMs,
+      load: () => loadConfig(loaded.file, terminal.env, terminal.cwd),
+      changed: ({ config }) => {
+        terminal.configureLog(config.log)
+        apply(config)
+      },
+      invalid: (error) => {
+        for (const { code, message, hint } of problemsOf(error))
+          terminal.log.error(`the new config is not used, the old one stays in force: ${message}`, { code, hint })
+      },
+    })
+    const deaf = terminal.onHangup(watch.reload)
+    return () => {
+      deaf()
+      watch.close()
+    }
+  }
 
 /** 0: all that is tagged is done or rightly waits. 3: some is held or failed. Else what pauses a pipeline says. */
 export function exitCodeOf(summary: Summary, configured: readonly string[]): number {
@@ -44,81 +72,5 @@ export function exitCodeOf(summary: Summary, configured: readonly string[]): num
   return pipelines.some(hasFailures) ? 3 : 0
 }
 
-const hasFailures = ({ targets, polls, failed }: PipelineSummary): boolean =>
-  failed > 0 || targets.some(({ held }) => held) || polls.some(({ problem }) => problem !== null)
-
-interface Plan {
-  readonly bundles: readonly {
-    readonly pipeline: string
-    readonly did: string
-    readonly location: string
-    readonly files: number
-    readonly bytes: number
-  }[]
-  readonly waiting: readonly { readonly pipeline: string; readonly did: string; readonly reason: string }[]
-  readonly problems: readonly {
-    readonly pipeline: string
-    readonly did: string
-    readonly code: string
-    readonly message: string
-    readonly hint: string
-  }[]
-}
-
-async function planOf(catalog: CatalogReader): Promise<Plan> {
-  const bundles: Plan['bundles'][number][] = []
-  const waiting: Plan['waiting'][number][] = []
-  const problems: Plan['problems'][number][] = []
-  for (const row of await catalog.list({ pipeline: null, state: 'live', limit: 1_000_000 })) {
-    const { pipeline } = row
-    const did = formatDid(row.did)
-    if (row.waiting !== null) waiting.push({ pipeline, did, reason: row.waiting })
-    for (const { code, message, hint } of row.problems) problems.push({ pipeline, did, code, message, hint })
-    if (row.state !== 'frozen') continue
-    const found = (await catalog.find(row.did)).find((each) => each.row.id === row.id)
-    for (const { location, files, bytes, state } of found?.bundles ?? []) {
-      if (state === 'planned' || state === 'assigned')
-        bundles.push({ pipeline, did, location: location ?? '(held)', files, bytes })
-    }
-  }
-  for (const { pipeline, polls } of (await catalog.summary()).pipelines) {
-    for (const { scope, problem } of polls)
-      if (problem !== null) problems.push({ pipeline, did: `${scope}:*`, ...problem })
-  }
-  return { bundles, waiting, problems }
-}
-
-function planText({ bundles, waiting, problems }: Plan): string {
-  const total = bundles.reduce((sum, bundle) => sum + bundle.bytes, 0)
-  const parts = [`Would write ${bundles.length} objects, ${bytesText(total)}. Nothing was written.`]
-  if (bundles.length > 0) {
-    const rows = bundles.map(({ did, files, bytes, location }) => [did, String(files), bytesText(bytes), location])
-    parts.push(
-      table(
-        [
-          { title: 'DATASET' },
-          { title: 'FILES', align: 'right' },
-          { title: 'SIZE', align: 'right' },
-          { title: 'OBJECT' },
-        ],
-        rows,
-      ),
-    )
-  }
-  if (waiting.length > 0) {
-    parts.push(
-      `Not taken:`,
-      table(
-        [{ title: 'DID' }, { title: 'WHY' }],
-        waiting.map(({ did, reason }) => [did, reason]),
-      ),
-    )
-  }
-  if (problems.length > 0) {
-    parts.push(
-      'Would be held:',
-      ...problems.map(({ did, code, message, hint }) => `  ${did}\n    ${code}: ${message}\n    ${hint}`),
-    )
-  }
-  return parts.join('\n')
-}
+const hasFailures = ({ targets, polls, failed, heldByPeople }: PipelineSummary): boolean =>
+  failed > 0 || heldByPeople > 0 || targets.some(({ held }) => held) || polls.some(({ problem }) => problem !== null)

@@ -1,35 +1,75 @@
-import type { PipelineSummary, Summary } from '../catalog/catalog.ts'
+import { setTimeout } from 'node:timers/promises'
+import type { AgentRow, Drain, Move, PipelineSummary, Summary } from '../catalog/catalog.ts'
 import { openReader } from '../app.ts'
-import { agoText, bytesText, jsonText, plural, table } from './format.ts'
-import type { GlobalOptions, Run } from './command.ts'
+import { formatDid } from '../model/did.ts'
+import { failure } from '../model/errors.ts'
+import { agoText, bytesText, durationText, jsonText, plural, table, untilText } from './format.ts'
+import type { GlobalOptions, Run, Terminal } from './command.ts'
 import { configOf } from './config.ts'
+import { agentRuns } from './selection.ts'
 
 interface StatusOptions extends GlobalOptions {
+  readonly watch?: boolean
   readonly json?: boolean
 }
 
-/** `status`: what is done, what moves, what waits and why, what needs a person. */
-export const status: Run<StatusOptions> = async (options, terminal) => {
+const watchMs = 2000
+/** Moves the cursor home and clears what is below it. */
+const clearScreen = '\u001b[H\u001b[J'
+
+/** `status`: what moves, what waits and why, what needs a person. */
+export const status: Run<StatusOptions> = async (options, terminal, signal) => {
+  if (options.watch === true && (terminal.columns === null || options.json === true))
+    throw failure(
+      'USAGE',
+      'Cannot watch: standard output is no terminal',
+      'Call `tape-rse status --json` now and then.',
+    )
   const catalog = await openReader(configOf(options, terminal))
   try {
-    const summary = await catalog.summary()
-    terminal.print(options.json === true ? jsonText(summary) : summaryText(summary, terminal.now()))
-    return 0
+    for (;;) {
+      const now = terminal.now()
+      const summary = await catalog.summary(now)
+      const text = options.json === true ? jsonText(summary) : summaryText(summary, now, terminal)
+      terminal.print(options.watch === true ? `${clearScreen}${text}` : text)
+      if (options.watch !== true) return 0
+      await setTimeout(watchMs, undefined, { signal }).catch(() => undefined)
+      if (signal.aborted) return 0
+    }
   } finally {
     await catalog.close()
   }
 }
 
-/** The counts of all pipelines, as people read them. */
-export function summaryText(summary: Summary, now: Date): string {
-  if (summary.pipelines.length === 0) return 'Nothing has been polled yet: run `tape-rse run --once`.'
-  return summary.pipelines.map((pipeline) => pipelineText(pipeline, now)).join('\n\n')
+/** All pipelines, as people read them. */
+export function summaryText(summary: Summary, now: Date, { emphasise }: Pick<Terminal, 'emphasise'>): string {
+  const lines = [agentText(summary.agent, now)]
+  if (summary.drain !== null) lines.push(emphasise(drainText(summary.drain, summary.pipelines, now)))
+  if (summary.pipelines.length === 0) lines.push('Nothing has been polled yet.')
+  return [lines.join('\n'), ...summary.pipelines.map((pipeline) => pipelineText(pipeline, now, emphasise))].join('\n\n')
 }
 
-function pipelineText(p: PipelineSummary, now: Date): string {
+function agentText(agent: AgentRow | null, now: Date): string {
+  if (agent === null) return 'No agent has run yet: `tape-rse run`.'
+  const who = `Agent ${agent.version} on ${agent.host} (pid ${agent.pid})`
+  if (agent.endedAt !== null) return `${who} ended ${agoText(agent.endedAt, now)}.`
+  if (agentRuns(agent, now)) return `${who} runs, started ${agoText(agent.startedAt, now)}.`
+  return `${who} has not been heard of since ${agoText(agent.heardAt, now)}: it died, or hangs.`
+}
+
+function drainText({ since, why }: Drain, pipelines: readonly PipelineSummary[], now: Date): string {
+  const left = pipelines.reduce((sum, { moving }) => sum + moving.length, 0)
+  const still = left === 0 ? 'nothing moves' : `${plural(left, 'object')} still move`
+  return `DRAINED ${agoText(since, now)}${why === null ? '' : ` (${why})`}: ${still}; nothing begins until \`tape-rse resume\`.`
+}
+
+function pipelineText(p: PipelineSummary, now: Date, emphasise: (text: string) => string): string {
   const lines = [`Pipeline ${p.pipeline}`]
   if (p.pause !== null) {
-    lines.push(`PAUSED since ${agoText(p.pause.since, now)}: ${p.pause.problem.message}`, `  ${p.pause.problem.hint}`)
+    lines.push(
+      emphasise(`PAUSED ${agoText(p.pause.since, now)}: ${p.pause.problem.message}`),
+      `  ${p.pause.problem.hint} It is probed, and goes on by itself.`,
+    )
   }
   const rows = targetRows(p)
   if (rows.length > 0) {
@@ -37,20 +77,25 @@ function pipelineText(p: PipelineSummary, now: Date): string {
       table([{ title: 'DATASETS' }, { title: 'COUNT', align: 'right' }, { title: 'SIZE', align: 'right' }], rows),
     )
   }
-  for (const { scope, polledAt, found, problem } of p.polls) {
-    lines.push(
-      problem === null
-        ? `scope ${scope}: polled ${agoText(polledAt, now)}, ${plural(found, 'request')}`
-        : `scope ${scope}: the poll ${agoText(polledAt, now)} failed: ${problem.message}\n  ${problem.hint}`,
-    )
-  }
+  if (p.moving.length > 0) lines.push('Moving now:', movingTable(p.moving))
+  const backlog = backlogText(p)
+  if (backlog !== null) lines.push(backlog)
   if (p.oldestRequest !== null)
     lines.push(`The oldest request that is not done was first seen ${agoText(p.oldestRequest, now)}.`)
-  const held = p.targets.filter((t) => t.held).reduce((sum, t) => sum + t.count, 0)
-  if (held > 0)
-    lines.push(
-      `${plural(held, 'dataset')} held: \`tape-rse list --state held\` shows which, \`tape-rse explain DID\` why.`,
-    )
+  if (p.reasons.length > 0) lines.push('Failed, and tried again or waiting for a person:', reasonTable(p, now))
+  if (p.heldByPeople > 0) lines.push(`${plural(p.heldByPeople, 'dataset')} held by people, until \`tape-rse release\`.`)
+  for (const { scope, polledAt, succeededAt, found, problem } of p.polls) {
+    if (problem === null) lines.push(`scope ${scope}: polled ${agoText(polledAt, now)}, ${plural(found, 'request')}`)
+    else {
+      const well = succeededAt === null ? 'it never went well' : `it last went well ${agoText(succeededAt, now)}`
+      lines.push(
+        emphasise(`scope ${scope}: the poll ${agoText(polledAt, now)} failed, ${well}: ${problem.message}`),
+        `  ${problem.hint}`,
+      )
+    }
+  }
+  if (p.targets.some(({ held }) => held) || p.heldByPeople > 0)
+    lines.push('`tape-rse list --state held` shows which are held, `tape-rse explain DID` why, and what to do.')
   return lines.join('\n')
 }
 
@@ -71,3 +116,55 @@ const words = {
   withdrawn: 'withdrawn',
   superseded: 'superseded',
 } as const
+
+function movingTable(moves: readonly Move[]): string {
+  const rows = moves.map((move) => {
+    const seconds = (move.movedAt.getTime() - move.since.getTime()) / 1000
+    const rate = seconds > 0 ? move.moved / seconds : 0
+    return [
+      `${formatDid(move.did)} ${move.part} of ${move.parts}`,
+      `${move.doing === 'writing' ? 'written' : 'read back'}${move.attempt === 1 ? '' : `, try ${move.attempt}`}`,
+      `${Math.min(100, Math.floor((100 * move.moved) / move.bytes))} %`,
+      bytesText(move.bytes),
+      rate === 0 ? '' : `${bytesText(rate)}/s`,
+      rate === 0 ? '' : durationText((1000 * Math.max(0, move.bytes - move.moved)) / rate),
+    ]
+  })
+  const right = 'right' as const
+  return table(
+    [
+      { title: 'OBJECT' },
+      { title: 'IS BEING' },
+      { title: 'DONE', align: right },
+      { title: 'SIZE', align: right },
+      { title: 'RATE', align: right },
+      { title: 'LEFT', align: right },
+    ],
+    rows,
+  )
+}
+
+/** What is planned and not yet confirmed, and how long that takes at the pace of the last hour. */
+function backlogText({ bundles, confirmedLately }: PipelineSummary): string | null {
+  const open = bundles.filter(({ state, live }) => live && state !== 'confirmed')
+  const count = open.reduce((sum, bundle) => sum + bundle.count, 0)
+  if (count === 0) return null
+  const bytes = open.reduce((sum, bundle) => sum + bundle.bytes, 0)
+  const pace = confirmedLately.bytes / 3600
+  const eta =
+    pace === 0
+      ? ''
+      : `; at the pace of the last hour (${bytesText(pace)}/s) about ${durationText((1000 * bytes) / pace)}`
+  return `Still to be written and proven: ${plural(count, 'object')}, ${bytesText(bytes)}${eta}.`
+}
+
+const reasonTable = ({ reasons }: PipelineSummary, now: Date): string =>
+  table(
+    [{ title: 'REASON' }, { title: 'DATASETS', align: 'right' }, { title: 'SINCE' }, { title: 'NEXT TRY' }],
+    reasons.map(({ code, held, count, since, next }) => [
+      held ? `${code} (held)` : code,
+      String(count),
+      agoText(since, now),
+      next === null ? 'after `tape-rse retry`' : untilText(next, now),
+    ]),
+  )

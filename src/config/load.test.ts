@@ -111,10 +111,9 @@ describe('loadConfig()', () => {
 
   test('does not look into what is not built yet', () => {
     const flowB = pipeline({ source: { kind: 'directory', list: '/etc/directories' } })
-    expect(problems(good({ pipelines: [flowB], grace: 5, schedule: 'hourly' }))).toEqual([
+    expect(problems(good({ pipelines: [flowB], server: { listen: 5 } }))).toEqual([
       expect.stringMatching(/pipelines\[0\]\.source\.kind: "directory" is not built yet/u),
-      expect.stringMatching(/grace: is not built yet/u),
-      expect.stringMatching(/schedule: is not built yet/u),
+      expect.stringMatching(/server: is not built yet/u),
     ])
   })
 
@@ -276,13 +275,34 @@ describe('loadConfig()', () => {
     ['waiting for tape', { pipelines: [pipeline({ confirm: { onTape: 'required' } })] }, 'onTape'],
     ['not reading back', { pipelines: [pipeline({ confirm: { readBack: false } })] }, 'readBack'],
     ['addenda', { pipelines: [pipeline({ reopened: 'addendum' })] }, 'reopened'],
-    ['a schedule', { schedule: { every: '15m' } }, 'schedule'],
     ['a page', { server: { listen: '127.0.0.1:8080' } }, 'server'],
     ['another flow', { pipelines: [pipeline({ source: { ...pipeline().source, kind: 'directory' } })] }, 'source.kind'],
   ])('refuses %s by name, because it is not built yet', (_, more, key) => {
     const problem = problems(good(more)).find((each) => each.includes('not built yet'))
     expect(problem).toContain(key)
     expect(problem).not.toContain('canary')
+  })
+
+  test.each([
+    [{ every: '90s' }, { every: 90_000 }],
+    [
+      { cron: '*/15 6-18 * * 1-5', timezone: 'America/Los_Angeles' },
+      { cron: '*/15 6-18 * * 1-5', timezone: 'America/Los_Angeles' },
+    ],
+    [undefined, { every: 900_000 }],
+  ])('takes the schedule %j', (schedule, expected) => {
+    expect(load(good(schedule === undefined ? {} : { schedule })).config.schedule).toEqual(expected)
+  })
+
+  test.each([
+    [{ every: 15 }, 'schedule'],
+    [{ every: '500ms' }, 'schedule'],
+    [{ every: '30d' }, 'schedule'],
+    [{ cron: 'every day' }, 'schedule'],
+    [{ cron: '0 * * * *', timezone: 'Mars/Olympus' }, 'schedule'],
+    [{ every: '1h', cron: '0 * * * *' }, 'schedule'],
+  ])('refuses the schedule %j', (schedule, key) => {
+    expect(problems(good({ schedule }))).toEqual([expect.stringContaining(key)])
   })
 
   test('says line and reason of what is no YAML, and of a key that is there twice', () => {

@@ -17,6 +17,8 @@ const places = ['tape-rse.yaml', '/etc/tape-rse/tape-rse.yaml']
 export interface LoadedConfig {
   /** Absolute. */
   readonly file: string
+  /** As it was read. */
+  readonly text: string
   readonly config: Config
   /** In which line of the file a value stands; null: it is a default. */
   readonly lineOf: (path: KeyPath) => number | null
@@ -33,7 +35,8 @@ export function loadConfig(
   cwd: string,
 ): LoadedConfig {
   const file = findConfig(named, env, cwd)
-  const { value, lineOf } = parseYaml(file, readText(file))
+  const text = readText(file)
+  const { value, lineOf } = parseYaml(file, text)
   const problems = findingsIn(value)
     .map((finding) => ({ ...finding, line: nearestLine(finding.path, lineOf) }))
     .sort((a, b) => a.line - b.line)
@@ -41,7 +44,7 @@ export function loadConfig(
       invalid(file, line, path.length === 0 ? what : `${keyText(path)}: ${what}`, hint),
     )
   throwAll(problems)
-  return { file, config: configSchema.parse(value) as Config, lineOf }
+  return { file, text, config: configSchema.parse(value) as Config, lineOf }
 }
 
 /** All that is wrong. What is not built yet is not looked into: its keys have no meaning yet. */

@@ -8,8 +8,6 @@ interface NotBuilt {
   readonly hint: string
 }
 
-const asService = 'Remove it; call `tape-rse run --once` from cron or a systemd timer.'
-
 /**
  * What the config may say one day and does not mean anything yet: refused by name, never ignored. Who builds a feature takes
  * its row away.
@@ -18,8 +16,6 @@ export const NOT_BUILT: readonly NotBuilt[] = [
   { key: 'catalog', values: ['postgres://…'], hint: 'Name a file on a local disk.' },
   { key: 'rucio.config', values: null, hint: 'Remove it; write host, account and auth here.' },
   { key: 'rucio.auth.type', values: ['x509', 'x509_proxy', 'token'], hint: 'Use userpass.' },
-  { key: 'schedule', values: null, hint: asService },
-  { key: 'grace', values: null, hint: asService },
   { key: 'pipelines[].source.kind', values: ['directory', 'cache'], hint: 'Use rucio.' },
   { key: 'pipelines[].format.kind', values: ['tar', 'file'], hint: 'Use zip.' },
   { key: 'pipelines[].format.layout', values: ['ossarc'], hint: 'Use rucio.' },

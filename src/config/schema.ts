@@ -1,4 +1,5 @@
 import { normalize } from 'node:path'
+import { validate as isCron } from 'node-cron'
 import { z } from 'zod'
 import { misreadBySearch } from '../model/rse.ts'
 import { parseDuration, parseSize } from './units.ts'
@@ -21,6 +22,7 @@ const size = z
   .meta({ title: 'size' })
 
 const aDuration = 'has to be a duration with its unit, such as 30s, 15m, 6h or 1d'
+const aSchedule = 'has to be a time from 1s to 20d'
 const duration = z
   .union([z.string(), z.number()], aDuration)
   .refine((given) => parseDuration(given) !== null, aDuration)
@@ -36,6 +38,14 @@ const url = z
   .string()
   .refine(isBaseUrl, 'has to be a URL such as https://rucio.example.org:8443, without a user, a password or a query')
   .meta({ title: 'URL' })
+
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== ''
+  } catch {
+    return false
+  }
+}
 
 const rse = z.string().min(1, 'is empty').meta({ title: 'name' })
 const tapeRse = rse.superRefine((name, context) => {
@@ -204,17 +214,41 @@ export const configSchema = z.strictObject({
   schedule: z
     .union(
       [
-        z.strictObject({ every: duration.describe('Time from one poll to the next.') }),
         z.strictObject({
-          cron: text.describe('When to poll, as cron writes it.'),
-          timezone: text.optional().describe('IANA name of the time zone of `cron`. Default: that of the machine.'),
+          every: duration
+            .refine((ms) => ms >= 1000 && ms <= 20 * 86_400_000, aSchedule)
+            .describe('Time from one poll to the next; up to a tenth is added by chance.'),
+        }),
+        z.strictObject({
+          cron: text
+            .refine(isCron, 'has to be a cron expression such as "*/15 * * * *"')
+            .describe('When to poll, as cron writes it; up to 20 s are added by chance.'),
+          timezone: text
+            .refine(isTimeZone, 'has to be the IANA name of a time zone, such as America/Los_Angeles')
+            .optional()
+            .describe('IANA name of the time zone of `cron`. Default: that of the machine.'),
         }),
       ],
       'has to be { every: 15m } or { cron: "*/15 * * * *", timezone: America/Los_Angeles }',
     )
-    .optional()
-    .describe('When to poll, as a service.'),
-  grace: duration.optional().describe('How long a stop waits for work in flight.'),
+    .prefault({ every: '15m' })
+    .describe(
+      'When to poll, as a service. What is found is worked on at once; a poll that takes longer delays the next.',
+    ),
+  grace: duration.prefault('10m').describe('How long a stop waits for what is in flight; it is interrupted then.'),
+  log: z
+    .strictObject({
+      format: z
+        .enum(['text', 'json'])
+        .prefault('text')
+        .describe('`text`: lines of Rucio’s daemons, with tabs. `json`: Rucio’s ECS form.'),
+      level: z
+        .enum(['error', 'warn', 'info', 'debug'])
+        .prefault('info')
+        .describe('The least that is logged. `$LOG_LEVEL` wins over it.'),
+    })
+    .prefault({})
+    .describe('The log, on standard error.'),
   pipelines: z
     .array(pipeline)
     .min(1, 'names no pipeline')

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { keyText, type KeyPath } from './finding.ts'
 import type { LoadedConfig } from './load.ts'
 import { configSchema } from './schema.ts'
+import { durationWithUnit } from './units.ts'
 
 /** What is in force, for programs. */
 export interface ShownConfig {
@@ -23,6 +24,10 @@ export const shownConfig = ({ file, config, lineOf }: LoadedConfig): ShownConfig
 export function configText({ file, config, lineOf }: LoadedConfig): string {
   const document = new Document(config)
   document.commentBefore = ` ${file}; sizes are bytes`
+  for (const path of durations) {
+    const value: unknown = document.getIn(path)
+    if (typeof value === 'number') document.setIn(path, durationWithUnit(value))
+  }
   for (const path of pathsOf(config)) {
     const node: unknown = document.getIn(path, true)
     if (isSeq(node)) node.flow = true
@@ -30,6 +35,9 @@ export function configText({ file, config, lineOf }: LoadedConfig): string {
   }
   return document.toString({ lineWidth: 0 }).trimEnd()
 }
+
+/** Where durations are: they are never written without a unit. */
+const durations: readonly KeyPath[] = [['schedule', 'every'], ['grace']]
 
 const origin = (line: number | null): string => (line === null ? 'default' : `line ${line}`)
 

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { parseDuration, parseSize } from './units.ts'
+import { durationWithUnit, parseDuration, parseSize } from './units.ts'
 
 const sizes = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 }
 const durations = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
@@ -50,4 +50,13 @@ test.each([
 
 test.each(['', '15', 15, '15 min', '-1s', '1y', '1M', '1h30m'])('parseDuration() refuses %j', (given) => {
   expect(parseDuration(given)).toBeNull()
+})
+
+test('durationWithUnit() writes what parseDuration() reads', () => {
+  expect([durationWithUnit(900_000), durationWithUnit(86_400_000), durationWithUnit(1500)]).toEqual([
+    '15m',
+    '1d',
+    '1500ms',
+  ])
+  fc.assert(fc.property(fc.nat(), (ms) => expect(parseDuration(durationWithUnit(ms))).toBe(ms)))
 })

@@ -26,6 +26,12 @@ export const parseSize = (given: string | number): number | null =>
 export const parseDuration = (given: string | number): number | null =>
   typeof given === 'string' ? parse(given, durationUnits) : null
 
+/** `15m`: in the largest unit in which it is a whole number. */
+export function durationWithUnit(ms: number): string {
+  const [unit, size] = [...durationUnits].findLast((each) => ms % each[1] === 0) ?? ['ms', 1]
+  return `${ms / size}${unit}`
+}
+
 function parse(text: string, units: ReadonlyMap<string, number>): number | null {
   const [, digits, unit] = /^(\d+(?:\.\d+)?) ?([A-Za-z]*)$/u.exec(text) ?? []
   const value = Math.round(Number(digits) * (units.get(unit ?? '') ?? Number.NaN))

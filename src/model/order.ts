@@ -135,11 +135,20 @@ export interface MoverAnswer<K extends OrderKind> {
   readonly mover: number
 }
 
+/** Which mover takes an order, and who hears how far it is. */
+export interface Commission {
+  /** Process id of the mover that must not have the order; null: any may. */
+  readonly not: number | null
+  /** Called now and then with the bytes that the order has moved so far. */
+  readonly moved: (bytes: number) => void
+}
+export const anyMover: Commission = { not: null, moved: () => undefined }
+
 /** The control process's view of all movers. */
 export interface Movers {
   /**
-   * Has an order carried out by one mover, but not by the one whose process id is `not`.
+   * Has an order carried out by one mover.
    * @throws TapeRseError the mover's own, MOVER_DIED or MOVER_STUCK; INTERRUPTED once `signal` is aborted
    */
-  run<K extends OrderKind>(order: OrderOf<K>, not: number | null, signal: AbortSignal): Promise<MoverAnswer<K>>
+  run<K extends OrderKind>(order: OrderOf<K>, commission: Commission, signal: AbortSignal): Promise<MoverAnswer<K>>
 }

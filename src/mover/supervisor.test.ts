@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { OrderOf } from '../model/order.ts'
+import { anyMover, type OrderOf } from '../model/order.ts'
 import { startSupervisor, type Supervisor } from './supervisor.ts'
 
 /** A mover that does what the file name of its order says. */
@@ -50,28 +50,28 @@ describe('startSupervisor()', () => {
 
   test('keeps movers warm: the next order goes to the same process', async () => {
     start()
-    const first = await movers.run(order('x'), null, never)
-    const second = await movers.run(order('y'), null, never)
+    const first = await movers.run(order('x'), anyMover, never)
+    const second = await movers.run(order('y'), anyMover, never)
     expect(second.mover).toBe(first.mover)
     expect(lives(first.mover)).toBe(true)
   })
 
   test('gives an order to another mover than the one that must not have it', async () => {
     start()
-    const first = await movers.run(order('x'), null, never)
-    const second = await movers.run(order('x'), first.mover, never)
+    const first = await movers.run(order('x'), anyMover, never)
+    const second = await movers.run(order('x'), { ...anyMover, not: first.mover }, never)
     expect(second.mover).not.toBe(first.mover)
-    expect((await movers.run(order('x'), second.mover, never)).mover).toBe(first.mover)
+    expect((await movers.run(order('x'), { ...anyMover, not: second.mover }, never)).mover).toBe(first.mover)
   })
 
   test('passes a mover’s refusal on, and goes on using the mover', async () => {
     start()
-    const { mover } = await movers.run(order('x'), null, never)
-    await expect(movers.run(order('refuse'), null, never)).rejects.toMatchObject({
+    const { mover } = await movers.run(order('x'), anyMover, never)
+    await expect(movers.run(order('refuse'), anyMover, never)).rejects.toMatchObject({
       code: 'SOURCE_MISSING',
       hint: 'Put it back.',
     })
-    expect((await movers.run(order('x'), null, never)).mover).toBe(mover)
+    expect((await movers.run(order('x'), anyMover, never)).mover).toBe(mover)
   })
 
   test.each([
@@ -79,17 +79,20 @@ describe('startSupervisor()', () => {
     ['exit', /exit code 3.*no more memory/su],
   ])('says how a mover ended that did not answer (%s), and hires another', async (how, message) => {
     start()
-    await expect(movers.run(order(how), null, never)).rejects.toMatchObject({
+    await expect(movers.run(order(how), anyMover, never)).rejects.toMatchObject({
       code: 'MOVER_DIED',
       message: expect.stringMatching(message),
     })
-    await expect(movers.run(order('x'), null, never)).resolves.toMatchObject({ answer: { problems: [] } })
+    await expect(movers.run(order('x'), anyMover, never)).resolves.toMatchObject({ answer: { problems: [] } })
   })
 
   test('kills a mover that shows no progress, but not one that is slow', async () => {
     start(500)
-    await expect(movers.run(order('slow'), null, never)).resolves.toMatchObject({ answer: { problems: [] } })
-    await expect(movers.run(order('hang'), null, never)).rejects.toMatchObject({
+    const moved: number[] = []
+    const heard = { not: null, moved: (bytes: number) => void moved.push(bytes) }
+    await expect(movers.run(order('slow'), heard, never)).resolves.toMatchObject({ answer: { problems: [] } })
+    expect(moved).toEqual([1, 2, 3, 4, 5, 6, 7])
+    await expect(movers.run(order('hang'), anyMover, never)).rejects.toMatchObject({
       code: 'MOVER_DIED',
       message: expect.stringContaining('no progress'),
     })
@@ -97,18 +100,18 @@ describe('startSupervisor()', () => {
 
   test('ends the mover of an order that is no longer wanted', async () => {
     start()
-    const { mover } = await movers.run(order('x'), null, never)
+    const { mover } = await movers.run(order('x'), anyMover, never)
     const stop = new AbortController()
-    const hanging = movers.run(order('hang'), null, stop.signal)
+    const hanging = movers.run(order('hang'), anyMover, stop.signal)
     setTimeout(() => stop.abort(), 50)
     await expect(hanging).rejects.toMatchObject({ code: 'INTERRUPTED' })
     expect(lives(mover)).toBe(false)
-    await expect(movers.run(order('x'), null, stop.signal)).rejects.toMatchObject({ code: 'INTERRUPTED' })
+    await expect(movers.run(order('x'), anyMover, stop.signal)).rejects.toMatchObject({ code: 'INTERRUPTED' })
   })
 
   test('shares its movers among more orders than it has', async () => {
     start()
-    const answers = await Promise.all(Array.from({ length: 20 }, () => movers.run(order('x'), null, never)))
+    const answers = await Promise.all(Array.from({ length: 20 }, () => movers.run(order('x'), anyMover, never)))
     expect(new Set(answers.map(({ mover }) => mover)).size).toBeLessThanOrEqual(3)
   })
 
@@ -117,8 +120,8 @@ describe('startSupervisor()', () => {
     const vault = { root: '/vault', mount: null, publish: 'rename', minFree: 0, owner: 'us' } as const
     const object = { manifest: '', time: 0, members: [], bytes: 0 }
     const pack: OrderOf<'pack'> = { kind: 'pack', vault, location: 'slow', attempt: 1, sourceRoot: '/', object }
-    const packs = [movers.run<'pack'>(pack, null, never), movers.run<'pack'>(pack, null, never)]
-    const order1 = await Promise.race([...packs, movers.run(order('x'), null, never)])
+    const packs = [movers.run<'pack'>(pack, anyMover, never), movers.run<'pack'>(pack, anyMover, never)]
+    const order1 = await Promise.race([...packs, movers.run(order('x'), anyMover, never)])
     const [first, second] = await Promise.all(packs)
     expect(second!.mover).toBe(first!.mover)
     expect(order1.mover).not.toBe(first!.mover)
@@ -127,7 +130,7 @@ describe('startSupervisor()', () => {
   test('gives movers a process group of their own and nothing of its environment', async () => {
     start()
     process.env['CANARY_SECRET'] = 'canary'
-    const { answer, mover } = await movers.run(order('env'), null, never)
+    const { answer, mover } = await movers.run(order('env'), anyMover, never)
     expect(JSON.stringify(answer)).not.toContain('canary')
     const [, , group] = readFileSync(`/proc/${mover}/stat`, 'utf8').split(') ')[1]!.split(' ')
     expect(group).toBe(String(mover))
@@ -135,8 +138,8 @@ describe('startSupervisor()', () => {
 
   test('close() ends all of them', async () => {
     start()
-    const { mover } = await movers.run(order('x'), null, never)
-    const other = await movers.run(order('x'), mover, never)
+    const { mover } = await movers.run(order('x'), anyMover, never)
+    const other = await movers.run(order('x'), { ...anyMover, not: mover }, never)
     await movers.close()
     expect([lives(mover), lives(other.mover)]).toEqual([false, false])
   })

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { failure, interrupted, TapeRseError } from '../model/errors.ts'
-import type { Answers, MoverAnswer, Movers, OrderKind, OrderOf } from '../model/order.ts'
+import type { Answers, Commission, MoverAnswer, Movers, OrderKind, OrderOf } from '../model/order.ts'
 import type { Reply, Request } from './protocol.ts'
 
 export interface SupervisorOptions {
@@ -15,6 +15,8 @@ export interface SupervisorOptions {
 }
 
 export interface Supervisor extends Movers {
+  /** Changes how many orders move data at once. Movers that are at work finish what they are at. */
+  resize(movers: number): void
   /** Ends all movers; one that hangs in the kernel is let go of. */
   close(): Promise<void>
 }
@@ -46,6 +48,7 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
   const stuck = new Map<string, number>()
   let nextId = 1
   let closed = false
+  let size = options.movers
 
   function hire(): Mover {
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...frugal, options.script], {
@@ -77,9 +80,9 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
 
   function free({ wants, kind }: Waiter): Mover | null {
     const moving = [...pool].filter((mover) => mover.busy === 'moving').length
-    if (kind === 'moving' && moving >= options.movers) return null
+    if (kind === 'moving' && moving >= size) return null
     for (const mover of pool) if (mover.busy === null && wants(mover)) return mover
-    return !closed && pool.size < options.movers + 2 ? hire() : null
+    return !closed && pool.size < size + 2 ? hire() : null
   }
 
   function acquire(kind: Waiter['kind'], wants: Waiter['wants'], signal: AbortSignal): Promise<Mover> {
@@ -126,7 +129,7 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
 
   async function run<K extends OrderKind>(
     order: OrderOf<K>,
-    not: number | null,
+    { not, moved }: Commission,
     signal: AbortSignal,
   ): Promise<MoverAnswer<K>> {
     const root = rootOf(order)
@@ -135,7 +138,7 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
     const kind = order.kind === 'pack' || order.kind === 'prove' ? 'moving' : 'quick'
     const mover = await acquire(kind, (candidate) => candidate.pid !== not, signal)
     const id = nextId++
-    const outcome = await converse(mover, { id, order }, options.stallMs, signal)
+    const outcome = await converse(mover, { id, order }, options.stallMs, moved, signal)
     switch (outcome.kind) {
       case 'answer':
         release(mover)
@@ -156,6 +159,15 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
 
   return {
     run,
+    resize(movers) {
+      size = movers
+      for (const mover of [...pool].slice(size + 2)) {
+        if (mover.busy !== null || !mover.child.connected) continue
+        pool.delete(mover)
+        mover.child.disconnect() // an idle mover ends by itself
+      }
+      serveWaiters()
+    },
     close: async () => {
       closed = true
       await Promise.all(
@@ -177,7 +189,13 @@ type Outcome =
   | { readonly kind: 'stalled' }
 
 /** Sends one request and listens until the mover has answered, died, stalled, or is no longer wanted. */
-function converse({ child }: Mover, request: Request, stallMs: number, signal: AbortSignal): Promise<Outcome> {
+function converse(
+  { child }: Mover,
+  request: Request,
+  stallMs: number,
+  moved: Commission['moved'],
+  signal: AbortSignal,
+): Promise<Outcome> {
   return new Promise((resolve) => {
     let stall = setTimeout(() => settle({ kind: 'stalled' }), stallMs)
     const settle = (outcome: Outcome) => {
@@ -196,6 +214,7 @@ function converse({ child }: Mover, request: Request, stallMs: number, signal: A
       else {
         clearTimeout(stall)
         stall = setTimeout(() => settle({ kind: 'stalled' }), stallMs)
+        moved(reply.moved)
       }
     }
     const onExit = (code: number | null, killedBy: NodeJS.Signals | null) =>

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { adler32, hex32 } from '../io/adler32.ts'
-import type { ObjectPlan, VaultSettings } from '../model/order.ts'
+import { anyMover, type ObjectPlan, type VaultSettings } from '../model/order.ts'
 import { zipFormat } from '../pack/zip.ts'
 import { startSupervisor, type Supervisor } from './supervisor.ts'
 
@@ -36,7 +36,7 @@ describe('a mover', () => {
     mkdirSync(source)
     mkdirSync(vault.root)
     movers = startSupervisor({ script, movers: 1, stallMs: 60_000, killMs: 5000 })
-    await movers.run<'check'>({ kind: 'check', vault, known: false }, null, never)
+    await movers.run<'check'>({ kind: 'check', vault, known: false }, anyMover, never)
   })
   afterEach(async () => {
     await movers.close()
@@ -64,9 +64,9 @@ describe('a mover', () => {
       .map((entry) => entry.name)
       .sort()
   const pack = (object: ObjectPlan, attempt = 1) =>
-    movers.run<'pack'>({ kind: 'pack', vault, location, attempt, sourceRoot: source, object }, null, never)
+    movers.run<'pack'>({ kind: 'pack', vault, location, attempt, sourceRoot: source, object }, anyMover, never)
   const prove = (object: ObjectPlan, sum: string, not: number, attempt = 1) =>
-    movers.run<'prove'>({ kind: 'prove', vault, location, attempt, object, adler32: sum }, not, never)
+    movers.run<'prove'>({ kind: 'prove', vault, location, attempt, object, adler32: sum }, { ...anyMover, not }, never)
 
   test('packs, and another proves and publishes', async () => {
     const object = objectOf({ a: content('a', 3_000_000), b: content('b', 10) })
@@ -183,10 +183,11 @@ describe('a mover', () => {
         `import { startSupervisor } from ${JSON.stringify(join(import.meta.dirname, 'supervisor.ts'))}
          import { readFileSync } from 'node:fs'
          const movers = startSupervisor({ script: ${JSON.stringify(script)}, movers: 1, stallMs: 60000, killMs: 1000 })
+         const any = { not: null, moved: () => undefined }
          const check = { kind: 'check', vault: ${JSON.stringify(vault)}, known: true }
-         const { mover } = await movers.run(check, null, AbortSignal.timeout(60000))
+         const { mover } = await movers.run(check, any, AbortSignal.timeout(60000))
          console.log(mover)
-         await movers.run(JSON.parse(readFileSync(${JSON.stringify(join(base, 'order.json'))}, 'utf8')), null, AbortSignal.timeout(60000))`,
+         await movers.run(JSON.parse(readFileSync(${JSON.stringify(join(base, 'order.json'))}, 'utf8')), any, AbortSignal.timeout(60000))`,
       ],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     )

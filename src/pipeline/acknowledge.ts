@@ -1,5 +1,6 @@
 import { formatDid } from '../model/did.ts'
 import { failure } from '../model/errors.ts'
+import { anyMover } from '../model/order.ts'
 import type { BundleRow, TargetRow } from '../catalog/catalog.ts'
 import type { Frozen, Standing } from '../source/source.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -62,15 +63,18 @@ async function acknowledge(p: Pipeline, ready: readonly Ready[], signal: AbortSi
 async function withObjects(p: Pipeline, ready: readonly Ready[], signal: AbortSignal): Promise<readonly Ready[]> {
   const bundles = ready.flatMap((target) => target.bundles)
   const locations = bundles.map((bundle) => bundle.location!)
-  const { answer } = await p.movers.run<'stat'>({ kind: 'stat', vault: p.vault, locations }, null, signal)
+  const { answer } = await p.movers.run<'stat'>({ kind: 'stat', vault: p.vault, locations }, anyMover, signal)
   const gone = new Set(
     bundles.filter((bundle, index) => answer.bytes[index] !== bundle.bytes).map((bundle) => bundle.id),
   )
   if (gone.size === 0) return ready
   await p.catalog.unconfirm([...gone]) // commit
-  for (const bundle of bundles) {
-    if (gone.has(bundle.id))
-      p.log.error(`${bundle.location} is gone or has another size, though it was confirmed; it is packed again`)
+  for (const { row, bundles: own } of ready) {
+    for (const { location } of own.filter(({ id }) => gone.has(id)))
+      p.log.error(
+        `${formatDid(row.did)}: an object is gone or has another size, though it was confirmed; it is packed again`,
+        { did: row.did, object: location },
+      )
   }
   return ready.filter((target) => !target.bundles.some((bundle) => gone.has(bundle.id)))
 }
@@ -109,16 +113,18 @@ async function end(
   const ended = [{ id: row.id, why: standing.why }]
   if (standing.standing === 'withdrawn') {
     await p.catalog.withdraw(ended, p.now()) // commit
-    p.log.warn(`${did} withdrawn: ${standing.why}; its objects stay`)
+    p.log.warn(`${did} withdrawn: ${standing.why}; its objects stay`, { did: row.did })
     return
   }
   if (standing.told) {
-    p.log.error(`${did} said done, but it changed while that was written (${standing.why}); need is written back`)
+    p.log.error(`${did} said done, but it changed while that was written (${standing.why}); need is written back`, {
+      did: row.did,
+    })
     const [telling] = await p.source.tellNeed([row.did], signal) // effect
     if (telling?.told === false) throw telling.error
   }
   await p.catalog.supersede(ended, p.now()) // commit
-  p.log.warn(`${did} superseded: ${standing.why}; its objects stay`)
+  p.log.warn(`${did} superseded: ${standing.why}; its objects stay`, { did: row.did })
 }
 
 /** Writes `done`; returns the targets for which that was accepted. */
@@ -152,7 +158,14 @@ async function settle(p: Pipeline, told: readonly Ready[], signal: AbortSignal):
         settled.map(({ row }) => row.id),
         p.now(),
       ) // commit
-      for (const { row } of settled) p.log.info(`${formatDid(row.did)} done`, { bytes: row.bytes, files: row.length })
+      for (const { row, bundles } of settled)
+        p.log.info(`${formatDid(row.did)} done`, {
+          did: row.did,
+          objects: bundles.length,
+          files: row.length,
+          bytes: row.bytes,
+          seconds: (p.now().getTime() - row.requestedAt.getTime()) / 1000,
+        })
     }
     if (round === rounds) {
       for (const { row } of lost) await setBack(p, row, null, updateLost(row))

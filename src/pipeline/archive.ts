@@ -3,28 +3,30 @@ import { closedAtOf } from '../model/manifest.ts'
 import type { ObjectPlan } from '../model/order.ts'
 import type { Claim } from '../catalog/catalog.ts'
 import type { Pipeline, Step } from './pipeline.ts'
-import { withClaim } from './set-back.ts'
+import { withClaim, type Moved } from './set-back.ts'
 
 /** Writes the next assigned bundle. Nothing trusts the object before it is confirmed, so a repeat may write it again. */
 export const archiveNext: Step = async (p, signal) => {
   const claim = await p.catalog.claim(p.name, 'assigned', p.due())
   if (claim === null) return false
-  await withClaim(p, claim, () => archive(p, claim, signal))
+  await withClaim(p, claim, (moved) => archive(p, claim, moved, signal))
   return true
 }
 
-async function archive(p: Pipeline, claim: Claim, signal: AbortSignal): Promise<void> {
+async function archive(p: Pipeline, claim: Claim, moved: Moved, signal: AbortSignal): Promise<void> {
   const began = p.now()
   const { location, attempt } = claim
   const object = objectPlan(claim)
   const { answer, mover } = await p.movers.run<'pack'>(
     { kind: 'pack', vault: p.vault, location, attempt, sourceRoot: p.sourceRoot, object },
-    null,
+    { not: null, moved },
     signal,
   ) // effect
   await p.catalog.written(claim, answer.adler32, mover, p.now()) // commit
   const how = answer.found ? 'was there already, from before a crash' : 'written'
-  p.log.info(`${formatDid(claim.target.did)} object ${claim.part} of ${claim.parts} ${how}: ${location}`, {
+  p.log.info(`${formatDid(claim.target.did)} object ${claim.part} of ${claim.parts} ${how}`, {
+    did: claim.target.did,
+    object: location,
     bytes: answer.bytes,
     files: claim.entries.length,
     seconds: (p.now().getTime() - began.getTime()) / 1000,

@@ -1,4 +1,5 @@
 import { problemsOf } from '../model/errors.ts'
+import { anyMover } from '../model/order.ts'
 import type { Step } from './pipeline.ts'
 import { isOfTargets } from './set-back.ts'
 
@@ -6,15 +7,23 @@ import { isOfTargets } from './set-back.ts'
 export const cleanNext: Step = async (p, signal) => {
   const [debris] = await p.catalog.debris(p.name, 1)
   if (debris === undefined) return false
-  const { location, attempts } = debris
+  const { location, attempts, target } = debris
   try {
-    const { answer } = await p.movers.run<'clean'>({ kind: 'clean', vault: p.vault, location, attempts }, null, signal) // effect
+    const { answer } = await p.movers.run<'clean'>(
+      { kind: 'clean', vault: p.vault, location, attempts },
+      anyMover,
+      signal,
+    ) // effect
     await p.catalog.cleaned(debris.id) // commit
-    if (answer.removed > 0) p.log.info(`removed ${answer.removed} unproven parts beside ${location}`)
+    if (answer.removed > 0)
+      p.log.info(`removed ${answer.removed} unproven parts`, { did: target.did, object: location })
     return true
   } catch (error) {
     if (!isOfTargets(error)) throw error
-    p.log.warn(`unproven parts beside ${location} could not be removed: ${problemsOf(error)[0]!.message}`)
+    p.log.warn(`unproven parts could not be removed: ${problemsOf(error)[0]!.message}`, {
+      did: target.did,
+      object: location,
+    })
     return false
   }
 }

@@ -3,7 +3,7 @@ import { failure } from '../model/errors.ts'
 import type { Claim } from '../catalog/catalog.ts'
 import { objectPlan } from './archive.ts'
 import type { Pipeline, Step } from './pipeline.ts'
-import { withClaim } from './set-back.ts'
+import { withClaim, type Moved } from './set-back.ts'
 
 /** An object that does not match is packed again; the second time that happens, a person has to look. */
 const mismatchesBeforeHold = 2
@@ -12,17 +12,18 @@ const mismatchesBeforeHold = 2
 export const confirmNext: Step = async (p, signal) => {
   const claim = await p.catalog.claim(p.name, 'written', p.due())
   if (claim === null) return false
-  await withClaim(p, claim, () => confirm(p, claim, signal))
+  await withClaim(p, claim, (moved) => confirm(p, claim, moved, signal))
   return true
 }
 
-async function confirm(p: Pipeline, claim: Claim, signal: AbortSignal): Promise<void> {
+async function confirm(p: Pipeline, claim: Claim, moved: Moved, signal: AbortSignal): Promise<void> {
   const { location, attempt } = claim
   const name = `${formatDid(claim.target.did)} object ${claim.part} of ${claim.parts}`
+  const about = { did: claim.target.did, object: location, attempt }
   const began = p.now()
   const { answer, mover } = await p.movers.run<'prove'>(
     { kind: 'prove', vault: p.vault, location, attempt, object: objectPlan(claim), adler32: claim.adler32! },
-    claim.packer,
+    { not: claim.packer, moved },
     signal,
   ) // effect
 
@@ -30,18 +31,18 @@ async function confirm(p: Pipeline, claim: Claim, signal: AbortSignal): Promise<
     case 'proven': {
       const proof = { direct: answer.direct, mover, bytes: claim.bytes, adler32: answer.adler32 }
       await p.catalog.confirmed(claim, proof, p.now()) // commit
-      p.log.info(`${name} confirmed: ${location}`, {
+      p.log.info(`${name} confirmed`, {
+        ...about,
         bytes: claim.bytes,
         seconds: (p.now().getTime() - began.getTime()) / 1000,
         direct: answer.direct,
-        attempt,
       })
       return
     }
     case 'lost':
       await p.catalog.unwritten(claim, false) // commit
       await p.catalog.release(claim)
-      p.log.warn(`${name} is gone from the vault before it was confirmed; it is packed again: ${location}`)
+      p.log.warn(`${name} is gone from the vault before it was confirmed; it is packed again`, about)
       return
     case 'mismatch': {
       const mismatches = await p.catalog.unwritten(claim, true) // commit
@@ -50,7 +51,7 @@ async function confirm(p: Pipeline, claim: Claim, signal: AbortSignal): Promise<
       const message = `Cannot confirm ${location}: ${answer.difference}; the object was ${kept}`
       if (mismatches % mismatchesBeforeHold !== 0) {
         await p.catalog.release(claim)
-        p.log.error(`${message}; it is packed again from the source, which is untouched`)
+        p.log.error(`${message}; it is packed again from the source, which is untouched`, about)
         return
       }
       throw failure(

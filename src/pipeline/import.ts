@@ -1,12 +1,14 @@
-import type { PlannedBundle } from '../model/bundle.ts'
-import { formatDid } from '../model/did.ts'
+import type { BundleId, PlannedBundle } from '../model/bundle.ts'
+import { formatDid, type Did } from '../model/did.ts'
 import { problemsOf, type Problem } from '../model/errors.ts'
 import { manifestName } from '../model/manifest.ts'
+import { anyMover } from '../model/order.ts'
 import type { Content, Sighting, TargetId } from '../model/target.ts'
 import { planBundles, planWarnings } from '../plan/bundles.ts'
+import { differenceText } from '../plan/difference.ts'
 import { memberProblems } from '../plan/members.ts'
 import { placeProblems } from '../plan/place.ts'
-import type { BundleRow, Requested, TargetRow } from '../catalog/catalog.ts'
+import type { BundleRow, Generation, Requested, TargetRow } from '../catalog/catalog.ts'
 import type { Freezing } from '../source/source.ts'
 import type { Pipeline, Step } from './pipeline.ts'
 import { isOfTargets, recordSetBack, setBack } from './set-back.ts'
@@ -25,17 +27,20 @@ export async function poll(p: Pipeline, signal: AbortSignal): Promise<void> {
   for (const seen of polls) {
     if ('error' in seen) {
       const problem = problemsOf(seen.error)[0]!
-      await p.catalog.missed(p.name, seen.scope, problem, p.now()) // commit
-      p.log.error(`scope ${seen.scope} could not be polled: ${problem.message}`, {
+      const news = await p.catalog.missed(p.name, seen.scope, problem, p.now()) // commit
+      p.log.log(news ? 'error' : 'debug', `scope ${seen.scope} could not be polled: ${problem.message}`, {
         code: problem.code,
         hint: problem.hint,
       })
       continue
     }
     const { fresh, unseen, superseded } = await p.catalog.observe(p.name, seen.scope, seen.sightings, p.now()) // commit
-    p.log.info(`scope ${seen.scope} polled: ${seen.sightings.length} requests, ${fresh} of them new`)
+    const found = `scope ${seen.scope} polled: ${seen.sightings.length} requests, ${fresh} of them new`
+    p.log.log(fresh > 0 ? 'info' : 'debug', found)
     for (const target of superseded)
-      p.log.warn(`${formatDid(target.did)} superseded: it changed before it was archived`)
+      p.log.warn(`${formatDid(target.did)} superseded: it changed before it was archived`, {
+        did: target.did,
+      })
     await withdrawGone(p, unseen, signal)
   }
 }
@@ -44,12 +49,14 @@ async function withdrawGone(p: Pipeline, unseen: readonly TargetRow[], signal: A
   for (const target of unseen) {
     const gone = await p.source.missing(target.did, signal).catch((error: unknown) => {
       if (!isOfTargets(error)) throw error
-      p.log.warn(`${formatDid(target.did)} could not be asked for: ${problemsOf(error)[0]!.message}`)
+      p.log.warn(`${formatDid(target.did)} could not be asked for: ${problemsOf(error)[0]!.message}`, {
+        did: target.did,
+      })
       return null
     })
     if (gone === null) continue
     await p.catalog.withdraw([{ id: target.id, why: gone.why }], p.now()) // commit
-    p.log.warn(`${formatDid(target.did)} withdrawn: ${gone.why}`)
+    p.log.warn(`${formatDid(target.did)} withdrawn: ${gone.why}`, { did: target.did })
   }
 }
 
@@ -60,7 +67,8 @@ export const freezeNext: Step = async (p, signal) => {
   const freezings = await freezeEach(p, requests, signal)
   const archived = await archivedObjects(p, requests, signal)
 
-  const frozen: { id: TargetId; content: Content; bundles: readonly PlannedBundle[] }[] = []
+  const frozen: { id: TargetId; did: Did; generation: number; content: Content; bundles: readonly PlannedBundle[] }[] =
+    []
   for (const [index, request] of requests.entries()) {
     const freezing = freezings[index]!
     if ('error' in freezing) {
@@ -72,19 +80,30 @@ export const freezeNext: Step = async (p, signal) => {
       continue
     }
     const { content } = freezing
-    const decision = decide(request, content, archived.get(request.row.id) ?? [])
+    const decision = decide(request, content, archived.get(request.row.id) ?? new Set())
     if (decision.kind === 'revive') {
-      await p.catalog.revive(request.row.id, decision.earlier.id, content.closedAt, p.now()) // commit
-      p.log.info(`${formatDid(request.row.did)} is archived already, as generation ${decision.earlier.generation}`)
+      const { earlier } = decision
+      if (!(await p.catalog.revive(request.row.id, earlier.id, content.closedAt, p.now()))) continue // commit
+      p.log.info(`${formatDid(request.row.did)} is archived already, as generation ${earlier.generation}`, {
+        did: request.row.did,
+      })
     } else if (decision.kind === 'hold') {
-      await recordSetBack(p, request.row, null, true, [decision.problem])
+      await recordSetBack(p, request.row, null, true, [await reopened(p, request.row, content, decision)])
     } else {
       const planned = plan(p, request.row, content)
       if ('problems' in planned) await recordSetBack(p, request.row, null, true, planned.problems)
-      else frozen.push({ id: request.row.id, content, bundles: planned.bundles })
+      else frozen.push({ ...request.row, content, bundles: planned.bundles })
     }
   }
   if (frozen.length > 0) await p.catalog.freeze(frozen, p.now()) // commit
+  for (const { did, generation, content, bundles } of frozen)
+    p.log.info(`${formatDid(did)} frozen`, {
+      did,
+      generation,
+      files: content.entries.length,
+      bytes: content.bytes,
+      objects: bundles.length,
+    })
   return true
 }
 
@@ -116,57 +135,82 @@ const asSighting = ({ row }: Requested): Sighting => ({
 type Decision =
   | { readonly kind: 'archive' }
   | { readonly kind: 'revive'; readonly earlier: TargetRow }
-  | { readonly kind: 'hold'; readonly problem: Problem }
+  /** `archived`: the generation that Rucio was last told of; `objects`: what is there of it, and of those before it. */
+  | { readonly kind: 'hold'; readonly archived: Generation; readonly objects: readonly BundleRow[] }
 
 /**
- * What a request means for a DID that was frozen before. Never decided from the catalog alone: `objects` are those that a mover
- * has just seen in the vault, with their recorded size.
+ * What a request means for a DID that was frozen before. Never decided from the catalog alone: `there` are the bundles whose
+ * object a mover has just seen in the vault, with its recorded size.
  *
  * - Acknowledged and unchanged, every object there: a lost update of the tag. It is acknowledged again.
- * - Acknowledged, and every object of a changed one or any object of an unchanged one gone: somebody deleted the copy, as the
+ * - Acknowledged, and any object of an unchanged one gone, or every object of a changed one: somebody deleted the copy, as the
  *   procedure for re-archiving says. It is archived anew.
  * - Acknowledged and changed, but objects are still there: held.
  * - Withdrawn, closed at the same moment and unchanged: it goes on where it stopped.
  */
-function decide({ row, previous }: Requested, content: Content, objects: readonly BundleRow[]): Decision {
-  if (previous === null) return { kind: 'archive' }
-  const earlier = previous.row
-  const unchanged = earlier.fingerprint === content.fingerprint
-  if (earlier.state === 'withdrawn' && unchanged && earlier.closedAt?.getTime() === content.closedAt.getTime()) {
-    return { kind: 'revive', earlier }
+function decide({ earlier }: Requested, content: Content, there: ReadonlySet<BundleId>): Decision {
+  const unchanged = ({ row }: Generation) => row.fingerprint === content.fingerprint
+  const stopped = earlier.find(
+    (each) =>
+      each.row.state === 'withdrawn' &&
+      unchanged(each) &&
+      each.row.closedAt?.getTime() === content.closedAt.getTime() &&
+      each.bundles.every(({ removedAt }) => removedAt === null),
+  )
+  if (stopped !== undefined) return { kind: 'revive', earlier: stopped.row }
+  const acknowledged = earlier.filter(({ row }) => row.state === 'acknowledged')
+  const [archived] = acknowledged
+  if (archived === undefined) return { kind: 'archive' }
+  if (unchanged(archived)) {
+    const whole = archived.bundles.every(({ id }) => there.has(id))
+    return whole ? { kind: 'revive', earlier: archived.row } : { kind: 'archive' }
   }
-  if (earlier.state !== 'acknowledged') return { kind: 'archive' }
-  if (unchanged) return objects.length === previous.bundles.length ? { kind: 'revive', earlier } : { kind: 'archive' }
-  if (objects.length === 0) return { kind: 'archive' }
+  const objects = acknowledged.flatMap(({ bundles }) => bundles.filter(({ id }) => there.has(id)))
+  return objects.length === 0 ? { kind: 'archive' } : { kind: 'hold', archived, objects }
+}
+
+/** Says what changed since a dataset was archived, and both ways out. */
+async function reopened(
+  p: Pipeline,
+  row: TargetRow,
+  content: Content,
+  { archived, objects }: Extract<Decision, { kind: 'hold' }>,
+): Promise<Problem> {
+  const before = (await Promise.all(archived.bundles.map(({ id }) => p.catalog.entries(id)))).flat()
+  const did = formatDid(row.did)
+  const locations = objects.map((object) => object.location)
+  const shown = `${locations.slice(0, 5).join(', ')}${locations.length > 5 ? ` and ${locations.length - 5} more` : ''}`
   return {
-    kind: 'hold',
-    problem: {
-      code: 'REOPENED',
-      message:
-        `Cannot archive ${formatDid(row.did)} again: it was archived as generation ${earlier.generation} with ${earlier.length} files ` +
-        `(${earlier.bytes} bytes), has ${content.entries.length} files (${content.bytes} bytes) now, and its old objects are still there`,
-      hint: `Delete the old objects by hand (${objects.map((object) => object.location).join(', ')}): the next poll archives the new content. Or set the tag back to done.`,
-    },
+    code: 'REOPENED',
+    message:
+      `Cannot archive ${did} again: it changed since it was archived as generation ${archived.row.generation}: ` +
+      `${differenceText(before, content.entries)}; its old objects are still there (${shown})`,
+    hint:
+      `To archive what it is now: \`tape-rse remove ${did}\`, or delete the old objects by hand; the next poll takes it. ` +
+      `To keep the old archive: set the tag back to done.`,
   }
 }
 
-/** Of each request whose DID was acknowledged before: its objects that are in the vault now, with their recorded size. */
+/** Of each request whose DID was acknowledged before: its bundles whose objects are in the vault now, with their recorded size. */
 async function archivedObjects(
   p: Pipeline,
   requests: readonly Requested[],
   signal: AbortSignal,
-): Promise<ReadonlyMap<TargetId, readonly BundleRow[]>> {
-  const earlier = requests.flatMap(({ row, previous }) =>
-    previous?.row.state === 'acknowledged' ? previous.bundles.map((bundle) => ({ id: row.id, bundle })) : [],
+): Promise<ReadonlyMap<TargetId, ReadonlySet<BundleId>>> {
+  const archived = requests.flatMap(({ row, earlier }) =>
+    earlier
+      .filter((generation) => generation.row.state === 'acknowledged')
+      .flatMap(({ bundles }) => bundles.filter(({ removedAt }) => removedAt === null))
+      .map((bundle) => ({ id: row.id, bundle })),
   )
-  const found = new Map<TargetId, BundleRow[]>()
-  if (earlier.length === 0) return found
-  const locations = earlier.map(({ bundle }) => bundle.location!)
-  const { answer } = await p.movers.run<'stat'>({ kind: 'stat', vault: p.vault, locations }, null, signal)
-  for (const [index, { id, bundle }] of earlier.entries()) {
-    if (answer.bytes[index] === bundle.bytes) found.set(id, [...(found.get(id) ?? []), bundle])
+  const there = new Map<TargetId, Set<BundleId>>()
+  if (archived.length === 0) return there
+  const locations = archived.map(({ bundle }) => bundle.location!)
+  const { answer } = await p.movers.run<'stat'>({ kind: 'stat', vault: p.vault, locations }, anyMover, signal)
+  for (const [index, { id, bundle }] of archived.entries()) {
+    if (answer.bytes[index] === bundle.bytes) there.set(id, (there.get(id) ?? new Set()).add(bundle.id))
   }
-  return found
+  return there
 }
 
 /** Splits a target's content into objects; or everything that stands in the way, before a byte moves. */
@@ -180,6 +224,6 @@ function plan(
   const bundles = refused.length > 0 ? [] : planBundles(origin, content, p.sizes, p.limits)
   const problems = [...placeProblems(row.did, row.generation, bundles.length, p.vault.root), ...refused]
   if (problems.length > 0) return { problems }
-  for (const warning of planWarnings(row.did, bundles, p.limits)) p.log.warn(warning)
+  for (const warning of planWarnings(row.did, bundles, p.limits)) p.log.warn(warning, { did: row.did })
   return { bundles }
 }

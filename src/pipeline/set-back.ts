@@ -37,23 +37,42 @@ export async function recordSetBack(
   const first = problems[0]!
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more problems)` : ''
   p.log.log(held ? 'error' : 'warn', `${formatDid(target.did)} ${held ? 'held' : 'failed'}: ${first.message}${more}`, {
+    did: target.did,
     code: first.code,
     hint: first.hint,
+    failures: target.failures + 1,
     again: notBefore?.toISOString() ?? null,
   })
 }
 
+/** People look at `status` every few seconds, and each look at a commit costs the disk of the catalog a sync. */
+const tellEveryMs = 2000
+
+/** Told how many bytes of a bundle have been moved so far. */
+export type Moved = (bytes: number) => void
+
 /**
  * Works on a claim. If that fails, its target is set back before the claim is given back: in between, nobody else shall take it.
  */
-export async function withClaim(p: Pipeline, claim: Claim, work: () => Promise<void>): Promise<void> {
+export async function withClaim(p: Pipeline, claim: Claim, work: (moved: Moved) => Promise<void>): Promise<void> {
   try {
-    await work()
+    await work(progressOf(p, claim))
   } catch (error) {
     try {
       await setBack(p, claim.target, claim.id, error)
     } finally {
       await p.catalog.release(claim)
     }
+  }
+}
+
+/** Writes progress down for whoever asks; nothing relies on it, so what fails here is left to the commit that follows. */
+function progressOf(p: Pipeline, claim: Claim): Moved {
+  let told = p.now().getTime()
+  return (bytes) => {
+    const at = p.now()
+    if (at.getTime() - told < tellEveryMs) return
+    told = at.getTime()
+    p.catalog.moved(claim, bytes, at).catch(() => undefined)
   }
 }

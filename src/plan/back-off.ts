@@ -11,3 +11,10 @@ export function backOffMs(failures: number, random: () => number): number {
   }
   return Math.round(Math.min(minute * 2 ** Math.min(failures - 1, 20), 360 * minute) * (1 - 0.2 * random()))
 }
+
+/**
+ * How long to leave a site alone that was at fault, in milliseconds: 5 s, doubling to 5 min, less up to 20 % jitter. A probe costs
+ * the site a poll, so it may come often; people wait for it.
+ */
+export const probeMs = (failures: number, random: () => number): number =>
+  Math.round(Math.min(5000 * 2 ** Math.min(failures - 1, 10), 5 * minute) * (1 - 0.2 * random()))

@@ -105,7 +105,7 @@ export async function memoryWorld(names: readonly string[], filesEach = 2): Prom
 /** Carries orders out at once, in this process, as two movers take turns at them. */
 function inlineMovers(datasets: Map<string, MemoryDataset>, store: MemoryStore, touch: (what: string) => void): Movers {
   return {
-    async run(order, not) {
+    async run(order, { not }) {
       await Promise.resolve()
       const answer = execute(
         order,
