@@ -63,11 +63,59 @@ describe('startLog()', () => {
     expect(lines.map((line) => line.trimEnd().split('\t').at(-1))).toEqual(expected)
   })
 
-  test('changes its form on the fly', () => {
+  test('adds nothing to Rucio’s JSON form that was not given', () => {
+    const { log, lines } = logged('json')
+    log.info('one\ntwo\u2028three\u009b', { did: null, attempt: undefined, hint: '' })
+    expect(lines).toEqual([
+      '{"@timestamp":"2026-11-21T21:49:10.254Z","log":{"logger":"tape-rse","level":"INFO"},' +
+        '"message":"one\\ntwo\\u2028three\\u009b","error":{"type":null,"message":null,"stack_trace":null},' +
+        `"process":{"pid":${process.pid}}}\n`,
+    ])
+  })
+
+  test('labels are scalars', () => {
+    const { log, lines } = logged('json')
+    log.info('x', { bytes: 7n, keys: ['a', 'b'], direct: true, cause: { inner: new Error('no') } })
+    expect(labelsOf(lines[0]!)).toEqual({ bytes: '7', keys: '["a","b"]', direct: true, cause: '{"inner":"no"}' })
+  })
+
+  test.each(['text', 'json'] as const)('writes what cannot be shown, too (%s)', (format) => {
+    const { log, lines } = logged(format)
+    const ring: Record<string, unknown> = {}
+    ring['ring'] = ring
+    log.info('first', { ring, did: null })
+    log.info(undefined as unknown as string)
+    log.info('last')
+    expect(lines).toHaveLength(3)
+  })
+
+  test.each(['text', 'json'] as const)('shows a stack to those who debug only (%s)', (format) => {
+    const { log, configure, lines } = logged(format)
+    configure({ format, level: 'debug' })
+    const cause = Object.assign(new Error('boom'), { toJSON: () => ({ stack: 'log.test.ts' }) })
+    log.error('x', { cause, causes: [cause] })
+    log.error('x', cause)
+    expect(lines.map((line) => [line.includes('boom'), line.includes('log.test.ts')])).toEqual([
+      [true, false],
+      [true, false],
+    ])
+    log.debug('x', { cause })
+    expect(lines[2]).toContain('log.test.ts')
+    expect(lines[2]).toMatch(/^[^\n]*\n$/u)
+  })
+
+  test('changes its form and level on the fly, for its children too', () => {
     const { log, configure, lines } = logged('text')
-    configure({ format: 'json', level: 'info' })
-    log.info('x')
-    expect(JSON.parse(lines[0]!)).toMatchObject({ message: 'x' })
+    const child = log.child({ pipeline: 'p' })
+    child.debug('hidden')
+    child.info('x')
+    configure({ format: 'json', level: 'debug' })
+    log.info('y')
+    child.debug('z')
+    expect(lines).toHaveLength(3)
+    expect(lines[0]).toMatch(/\tINFO\tx pipeline=p\n$/u)
+    expect(JSON.parse(lines[1]!)).toMatchObject({ message: 'y' })
+    expect(JSON.parse(lines[2]!)).toMatchObject({ message: 'z', labels: { pipeline: 'p' } })
   })
 
   test('gives journald the priority of each line', () => {
@@ -77,18 +125,52 @@ describe('startLog()', () => {
     expect(lines.map((line) => line.slice(0, 4))).toEqual(['<3>{', '<4>{', '<6>{', '<7>{'])
   })
 
-  test.each(['text', 'json'] as const)('masks what looks like a secret (%s)', (format) => {
-    const { log, lines } = logged(format)
-    log.error('sent X-Rucio-Auth-Token: canary-1', { url: 'https://me:canary-2@host/x' })
-    log.error('{"X-Rucio-Password":"canary-3"}')
-    log.error('-----BEGIN RSA PRIVATE KEY-----\ncanary-4\n-----END RSA PRIVATE KEY----- and so on')
-    expect(lines.join('')).not.toContain('canary')
-    expect(lines.join('')).toContain('and so on')
+  const secrets: readonly (readonly [string, string, object])[] = [
+    ['a header', 'sent X-Rucio-Auth-Token: canary', {}],
+    ['a token of a certificate', 'x-rucio-auth-token=me-/DC=org/CN=Tape Agent, one-unknown-canary', {}],
+    ['a header in JSON', '{"X-Rucio-Password":"a\\"canary"}', {}],
+    ['a header in JSON in JSON', JSON.stringify(JSON.stringify({ 'X-Rucio-Auth-Token': 'a b canary' })), {}],
+    ['a field', 'x', { 'X-Rucio-Auth-Token': 'canary' }],
+    ['an inner field', 'x', { config: { headers: { 'X-Rucio-Auth-Token': 'a canary' } } }],
+    ['raw headers', 'x', { headers: ['X-Rucio-Auth-Token', 'canary'] }],
+    ['a hint', 'x', { hint: 'Use X-Rucio-Password: canary' }],
+    ['a code', 'x', { code: 'https://me:canary@host' }],
+    ['an error', 'x', { error: new Error('X-Rucio-Password: canary') }],
+    ['a URL', 'GET https://me:p@canary@host/x', {}],
+    ['a URL in a field', 'x', { url: 'root://canary@host//x', urls: ['https://me:canary@host'] }],
+    ['a key', '-----BEGIN RSA PRIVATE KEY-----\ncanary\n-----END RSA PRIVATE KEY-----', {}],
+    ['half a key', '-----BEGIN PRIVATE KEY-----\ncanary', {}],
+    ['a key in a field', 'x', { pem: ['-----BEGIN EC PRIVATE KEY-----\ncanary\n-----END EC PRIVATE KEY-----'] }],
+  ]
+  test.each(secrets)('masks %s', (_, message, fields) => {
+    for (const format of ['text', 'json'] as const) {
+      const { log, lines } = logged(format)
+      log.error(message, { ...fields, last: 'kept' })
+      expect(lines[0]).not.toContain('canary')
+      expect(lines[0]).toContain('***')
+      expect(lines[0]).toContain('kept')
+    }
+  })
+
+  test.each([
+    ['{"X-Rucio-Auth-Token":"a","next":1}', '{"X-Rucio-Auth-Token":"***","next":1}'],
+    ['X-Rucio-Auth-Token: a b\nnext', 'X-Rucio-Auth-Token: ***\nnext'],
+    ['https://me:pw@host:8443/a@b', 'https://***@host:8443/a@b'],
+    ['a -----BEGIN PRIVATE KEY-----\nb\n-----END PRIVATE KEY----- c', 'a *** c'],
+    ['X-Rucio-Auth-Token-Expires: soon', 'X-Rucio-Auth-Token-Expires: soon'],
+    ['mail me@host of https://host/a', 'mail me@host of https://host/a'],
+  ])('masks no more than it has to of %j', (message, expected) => {
+    const { log, lines } = logged('json')
+    log.info(message)
+    expect((JSON.parse(lines[0]!) as { message: string }).message).toBe(expected)
   })
 })
+
+const labelsOf = (line: string): unknown => (JSON.parse(line) as { labels: unknown }).labels
 
 test('isJournal() compares device and inode', () => {
   expect(isJournal({ JOURNAL_STREAM: '9:1234' }, { dev: 9, ino: 1234 })).toBe(true)
   expect(isJournal({ JOURNAL_STREAM: '9:1234' }, { dev: 8, ino: 1234 })).toBe(false)
+  expect(isJournal({ JOURNAL_STREAM: '9:1234' }, { dev: 9n, ino: 1234n })).toBe(true)
   expect(isJournal({}, { dev: 9, ino: 1234 })).toBe(false)
 })

@@ -64,5 +64,5 @@ export function startLog({ settings, level, now, journal, write }: LogOptions): 
 /** Whether standard error is read by journald: $JOURNAL_STREAM names its device and inode (systemd.exec(5)). */
 export const isJournal = (
   env: Readonly<Record<string, string | undefined>>,
-  { dev, ino }: { readonly dev: number; readonly ino: number },
+  { dev, ino }: { readonly dev: number | bigint; readonly ino: number | bigint },
 ): boolean => env['JOURNAL_STREAM'] === `${dev}:${ino}`
