@@ -38,16 +38,22 @@ const add = (counts) => {
   for (const key of Object.keys(totals)) totals[key] += counts[key]
 }
 
-// The server comes up while the fast tests run.
-const server = fast ? null : run(['test/rucio/testbed.ts', 'up'], ['ignore', 'ignore', 'inherit'])
+const quietly = ['ignore', 'ignore', 'inherit']
+const versions = ['41.5.1', '38.5.5']
+async function eachServer(what) {
+  for (const version of versions) await run(['test/rucio/testbed.ts', what, version], quietly)
+}
+
+// The servers come up while the fast tests run.
+const servers = fast ? null : eachServer('up')
 try {
   add(await jest('src'))
-  if (server !== null) {
-    await server // a test that needs the server says why there is none
+  if (servers !== null) {
+    await servers // a test that needs the server says why there is none
     add(await jest('test', '--runInBand'))
   }
 } finally {
-  if (server !== null) await run(['test/rucio/testbed.ts', 'down'], ['ignore', 'ignore', 'inherit'])
+  if (servers !== null) await eachServer('down')
   rmSync(report, { recursive: true, force: true })
 }
 

@@ -16,7 +16,7 @@ import {
 import { join } from 'node:path'
 import { datasets, signIn, type RucioRest } from '../src/testing/rucio-rest.ts'
 import { rucio, seedDataset, sql } from './rucio/testbed.ts'
-import { describeWithRucio } from './with-rucio.ts'
+import { describeWithEachRucio } from './with-rucio.ts'
 import { makeSite, type Site } from './site.ts'
 
 /** The whole program, as its users run it: the built command, a real Rucio, the real `rucio` command line. */
@@ -24,7 +24,7 @@ import { makeSite, type Site } from './site.ts'
 const never = new AbortController().signal
 const content = (label: string, bytes: number) => createHash('shake256', { outputLength: bytes }).update(label).digest()
 
-describeWithRucio('tape-rse run --once, on a real Rucio', (bed) => {
+await describeWithEachRucio('tape-rse run --once, on a real Rucio', (bed) => {
   let root: RucioRest
   let scope: string
   let site: Site
@@ -100,7 +100,16 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
       expect(done).toMatchObject({ code: 0 })
       return done.stdout
     }
-    await cli('did', 'metadata', 'set', '--key', 'arcBackup', '--value', 'TAPE:need', `${scope}:${name}`)
+    await cli(
+      'did',
+      'metadata',
+      bed.version.startsWith('38') ? 'add' : 'set',
+      '--key',
+      'arcBackup',
+      '--value',
+      'TAPE:need',
+      `${scope}:${name}`,
+    )
 
     expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
     expect(await stateOf(name)).toMatchObject({ state: 'requested', waiting: 'open' })

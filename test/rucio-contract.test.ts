@@ -1,19 +1,22 @@
 import { test } from '@jest/globals'
 import { setTimeout } from 'node:timers/promises'
 import { rucioContract } from '../src/testing/rucio-contract.ts'
-import { rucioOrReason, sql } from './rucio/testbed.ts'
+import { RUCIO_VERSIONS, rucioOrReason, sql } from './rucio/testbed.ts'
 import { describeUnless } from './skip.ts'
 
 const never = new AbortController().signal
-const found = await rucioOrReason(never)
 
-if ('reason' in found) {
-  const what = 'the contract suite on a real Rucio'
-  describeUnless(found.reason, what)(what, () => test('is skipped', () => undefined))
-} else {
+for (const version of RUCIO_VERSIONS) {
+  const found = await rucioOrReason(version, never)
+  if ('reason' in found) {
+    const what = `the contract suite on Rucio ${version}`
+    describeUnless(found.reason, what)(what, () => test('is skipped', () => undefined))
+    continue
+  }
   const { bed } = found
-  rucioContract(`Rucio ${bed.version}`, () =>
+  rucioContract(`Rucio ${version}`, () =>
     Promise.resolve({
+      version,
       url: bed.url,
       root: bed.root,
       async expireTokens(account) {

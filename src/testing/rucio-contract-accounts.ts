@@ -10,7 +10,11 @@ export function accountsContract(fixture: () => Fixture): void {
   describe('GET /ping', () => {
     test('says the version to everybody', async () => {
       const answer = await get('/ping')
-      expect([answer.status, answer.type, answer.json()]).toEqual([200, 'application/json', { version: '41.5.1' }])
+      expect([answer.status, answer.type, answer.json()]).toEqual([
+        200,
+        'application/json',
+        { version: fixture().rucio.version },
+      ])
     })
   })
 

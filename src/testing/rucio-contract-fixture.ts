@@ -1,10 +1,12 @@
 import { expect } from '@jest/globals'
 import type { Did } from '../model/did.ts'
 import type { Answer, Login, RucioRest } from './rucio-rest.ts'
+import type { RucioVersion } from './sandbox-world.ts'
 import { datasets, signIn } from './rucio-rest.ts'
 
 /** A server under test, and what cannot be done over REST. */
 export interface RucioUnderTest {
+  readonly version: RucioVersion
   readonly url: string
   readonly root: Login
   /** Ends the hour of all tokens of an account. */
@@ -18,6 +20,8 @@ export interface RucioUnderTest {
 /** One server, and accounts, a scope and RSEs that nobody else uses, so that the suite can be repeated on a server that stays. */
 export interface Fixture {
   readonly rucio: RucioUnderTest
+  /** Whether the server is 38.5.5: where the versions differ, both answers are in the suite. */
+  readonly is38: boolean
   readonly scope: string
   /** Another scope, which is `owner`'s as well. */
   readonly other: string
@@ -76,6 +80,7 @@ export async function prepare(rucio: RucioUnderTest): Promise<Fixture> {
   const did = (name: string): Did => ({ scope: unique, name })
   return {
     rucio,
+    is38: rucio.version === '38.5.5',
     scope: unique,
     other: `${unique}.b`,
     root,

@@ -40,12 +40,14 @@ export function searchContract(fixture: () => Fixture): void {
     })
 
     test('in the long form knows nothing but names', async () => {
-      const { other: scope } = fixture()
-      for (const long of ['True', 'true', '1'])
-        expect(await found('[{"arcBackup":"X:done"}]', `type=all&long=${long}`)).toEqual([
-          { scope, name: 'done', did_type: null, bytes: null, length: null },
-        ])
-      expectRefusal(await search('[{"arcBackup":"X:done"}]', 'long=maybe'), 400, 'TypeError')
+      const { other: scope, is38 } = fixture()
+      const long = { scope, name: 'done', did_type: null, bytes: null, length: null }
+      for (const flag of ['True', 'true', '1']) {
+        const expected = is38 && flag === 'true' ? 'done' : long // 38 knows fewer spellings of true
+        expect(await found('[{"arcBackup":"X:done"}]', `type=all&long=${flag}`)).toEqual([expected])
+      }
+      if (is38) expect(await found('[{"arcBackup":"X:done"}]', 'long=maybe')).toEqual(['done'])
+      else expectRefusal(await search('[{"arcBackup":"X:done"}]', 'long=maybe'), 400, 'TypeError')
     })
 
     test('of an unknown scope, key or value is empty', async () => {
@@ -118,6 +120,10 @@ export function searchContract(fixture: () => Fixture): void {
       'project":"p',
     ])('refuses to mix custom keys with columns: "%s"', async (column) => {
       const answer = await search(`[{"arcBackup":"X:need","${column.replace(/":0$/, '":"0')}"}]`)
+      if (fixture().is38 && column.startsWith('created_at')) {
+        expectLines(answer)
+        return
+      }
       expectRefusal(answer, 500, 'InvalidMetadata')
       expect(answer.text).toContain('do not all belong to the same metadata plugin')
     })

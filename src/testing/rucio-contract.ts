@@ -8,8 +8,8 @@ import { replicasContract } from './rucio-contract-replicas.ts'
 import { searchContract } from './rucio-contract-search.ts'
 
 /**
- * What tape-rse, its tests and its demo rely on in a Rucio server: version 41.5.1 on PostgreSQL, statuses, errors and odd answers
- * included. Runs on the real server and on the sandbox, which has to pass what the real one passes.
+ * What tape-rse, its tests and its demo rely on in a Rucio server: versions 41.5.1 and 38.5.5 on PostgreSQL, statuses, errors and
+ * odd answers included. Runs on the real servers and on the sandbox, which has to pass what the real ones pass.
  */
 export function rucioContract(name: string, make: () => Promise<RucioUnderTest>): void {
   describe(name, () => {

@@ -29,9 +29,10 @@ export function metadata(world: World, did: Did, plugin: string): Values {
 /** get_metadata_bulk: what does not exist is left out, but for `inherit`, where its own key is all there is of it. */
 export function bulkMetadata(world: World, dids: readonly Did[], plugin: string, inherit: boolean): readonly Values[] {
   if (inherit) return dids.map((did) => inherited(world, did, plugin))
+  const heeded = world.version === '38.5.5' ? 'DID_COLUMN' : plugin
   const unique = new Map(dids.map((did) => [didKey(did), did]))
   const known = [...unique.values()].filter((did) => findDid(world, did) !== null)
-  return shuffled(world, known).map(({ scope, name }) => ({ ...metadata(world, { scope, name }, plugin), scope, name }))
+  return shuffled(world, known).map(({ scope, name }) => ({ ...metadata(world, { scope, name }, heeded), scope, name }))
 }
 
 /** What a DID lacks is taken from its parents, theirs before their parents'. */

@@ -38,7 +38,7 @@ const reading: readonly Route[] = [
           type: query.get('type') ?? 'collection',
           limit: Number.isInteger(limit) && limit > 0 ? limit : null,
           recursive: flag('recursive'),
-          long: flag('long'),
+          long: world.version === '38.5.5' ? ['True', '1'].includes(query.get('long') ?? '') : flag('long'),
         }),
       )
     },
@@ -50,7 +50,7 @@ const reading: readonly Route[] = [
 
   route('POST', /^\/dids\/bulkmeta$/, STREAM, found, (call, world) => {
     const dids = call.field('dids')
-    const inherit = call.bodyFlag('inherit')
+    const inherit = world.version === '38.5.5' ? Boolean(call.fieldOr('inherit', false)) : call.bodyFlag('inherit')
     const plugin = String(call.fieldOr('plugin', 'DID_COLUMN'))
     if (Array.isArray(dids) && dids.length === 0) return lines([])
     return lines(bulkMetadata(world, validate(listedDids, 'dids', dids), plugin, inherit))

@@ -5,15 +5,22 @@ import { join } from 'node:path'
 import { rucioContract } from './rucio-contract.ts'
 import type { RucioRest } from './rucio-rest.ts'
 import { signIn } from './rucio-rest.ts'
+import type { RucioUnderTest } from './rucio-contract-fixture.ts'
 import type { Interference } from './sandbox-faults.ts'
+import type { RucioVersion } from './sandbox-world.ts'
 import { LiteralError, pythonLiteral } from './sandbox-literal.ts'
 import type { SandboxRucio } from './sandbox-rucio.ts'
 import { sandboxRoot, startSandboxRucio } from './sandbox-rucio.ts'
 
-rucioContract('the sandbox Rucio', async () => {
+describe.each(['41.5.1', '38.5.5'] as const)('as Rucio %s,', (version) =>
+  rucioContract('the sandbox', () => sandboxOf(version)),
+)
+
+async function sandboxOf(version: RucioVersion): Promise<RucioUnderTest> {
   let later = 0
-  const sandbox = await startSandboxRucio([], () => new Date(Date.now() + later))
+  const sandbox = await startSandboxRucio([], () => new Date(Date.now() + later), 1, version)
   return {
+    version,
     url: sandbox.url,
     root: sandboxRoot,
     expireTokens(account) {
@@ -30,7 +37,7 @@ rucioContract('the sandbox Rucio', async () => {
     },
     close: () => sandbox.close(),
   }
-})
+}
 
 describe('startSandboxRucio()', () => {
   const names = Array.from({ length: 10 }, (_, i) => `ds${i}`)

@@ -9,6 +9,7 @@ import type { RawRequest } from './sandbox-request.ts'
 import { respond } from './sandbox-server.ts'
 import type { SandboxAccount, SandboxState } from './sandbox-state.ts'
 import { sandboxState } from './sandbox-state.ts'
+import type { RucioVersion } from './sandbox-world.ts'
 import { emptyWorld } from './sandbox-world.ts'
 
 export type { Interference, SandboxAccount, SandboxState }
@@ -29,15 +30,16 @@ export const sandboxRoot: SandboxAccount = { account: 'root', username: 'ddmlab'
 
 /**
  * A Rucio server in this process, for the demo and for fast tests: as much of the REST API as archiving and its seeding need, with
- * the errors and odd answers of Rucio 41 on PostgreSQL. Where the two differ, it is wrong: rucio-contract.ts runs on both. Listens on
+ * the errors and odd answers of Rucio on PostgreSQL. Where the two differ, it is wrong: rucio-contract.ts runs on both. Listens on
  * 127.0.0.1. `seed`: of the order of answers, which Rucio does not promise either.
  */
 export async function startSandboxRucio(
   accounts: readonly SandboxAccount[],
   now: () => Date,
   seed = 1,
+  version: RucioVersion = '41.5.1',
 ): Promise<SandboxRucio> {
-  const world = emptyWorld(now, numbers(seed))
+  const world = emptyWorld(version, now, numbers(seed))
   const state = sandboxState(world)
   for (const account of [sandboxRoot, ...accounts]) state.addAccount(account)
   const requests: string[] = []

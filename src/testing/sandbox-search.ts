@@ -16,6 +16,8 @@ export interface Search {
 
 type Value = string | number | boolean | Date | null
 interface Criterion {
+  /** `created_after` and its like. */
+  readonly legacy: boolean
   readonly key: string
   readonly operator: string
   readonly value: Value
@@ -31,7 +33,12 @@ type Found = { readonly text: string | null } | { readonly column: Value }
  */
 export function search(world: World, { scope, filters, type, limit, recursive, long }: Search): readonly unknown[] {
   const groups = parse(filters)
-  const keys = groups.flatMap((group) => group.map(({ key }) => key)).filter((key) => key !== 'name')
+  const criteria = groups.flat().filter(({ key }) => key !== 'name')
+  // 38 finds created_at among custom metadata, too, but not by its other names.
+  const both = criteria.filter(({ key, legacy }) => world.version === '38.5.5' && key === 'created_at' && !legacy)
+  const keys = (both.length < criteria.length ? criteria.filter((each) => !both.includes(each)) : criteria).map(
+    ({ key }) => key,
+  )
   const inColumns = keys.filter((key) => isColumn(key) || key === 'created_at')
   if (inColumns.length > 0 && inColumns.length < keys.length)
     throw new RucioException('InvalidMetadata', 'Filter keys used do not all belong to the same metadata plugin.')
@@ -62,7 +69,9 @@ function criterion(word: string, value: PythonValue): Criterion {
   if (more.length > 0) throw new RucioException('DIDFilterSyntaxError', 'None')
   const legacy = { created_after: 'gte', created_before: 'lte' }[key]
   const typed = typeof value === 'string' ? typecast(value) : (value as Value)
-  return legacy === undefined ? { key, operator, value: typed } : { key: 'created_at', operator: legacy, value: typed }
+  return legacy === undefined
+    ? { key, operator, value: typed, legacy: false }
+    : { key: 'created_at', operator: legacy, value: typed, legacy: true }
 }
 
 /** The forms of date that are understood: with a blank or a T; a Z only after a fraction. */

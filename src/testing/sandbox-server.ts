@@ -11,7 +11,7 @@ import { RucioException, rucioDate } from './sandbox-world.ts'
 /** One request, in the order in which Rucio looks at it: path, method, token, Accept, and then what it asks for. */
 export function respond(world: World, request: RawRequest): Reply {
   const path = pathOf(request.url)
-  if (path === '/ping') return json({ version: '41.5.1' })
+  if (path === '/ping') return json({ version: world.version })
   if (path === '/auth/userpass') return login(world, request)
   const candidates = routes.filter((route) => route.path.test(path))
   const route = candidates.find(({ method }) => method === request.method)

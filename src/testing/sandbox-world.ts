@@ -7,6 +7,7 @@ import { didKey } from '../model/did.ts'
  * anything: each is a transaction. They are named after the functions of Rucio's core whose rules they follow, and throw as it does.
  */
 export interface World {
+  readonly version: RucioVersion
   readonly now: () => Date
   /** [0, 1): for ids, and for the order of answers, which Rucio does not promise. */
   readonly random: () => number
@@ -23,6 +24,9 @@ export interface World {
   /** Replicas of a file, by RSE. */
   readonly replicas: Map<string, Map<string, Replica>>
 }
+
+/** The servers that the sandbox can be: the two long-term releases that tape-rse is tested with. */
+export type RucioVersion = '41.5.1' | '38.5.5'
 
 export interface Account {
   readonly name: string
@@ -92,7 +96,8 @@ export class RucioException extends Error {
   }
 }
 
-export const emptyWorld = (now: () => Date, random: () => number): World => ({
+export const emptyWorld = (version: RucioVersion, now: () => Date, random: () => number): World => ({
+  version,
   now,
   random,
   accounts: new Map(),

@@ -31,8 +31,10 @@ export interface RucioBed {
   readonly pids: { readonly pg: number; readonly rucio: number }
 }
 
-/** 41 is the newest long-term release. */
-export const RUCIO_VERSION = '41.5.1'
+/** The long-term releases: 41 is the newest, 38 what the first sites run. */
+export const RUCIO_VERSIONS = ['41.5.1', '38.5.5'] as const
+export type RucioVersion = (typeof RUCIO_VERSIONS)[number]
+export const RUCIO_VERSION = RUCIO_VERSIONS[0]
 const here = import.meta.dirname
 const cache = join(here, '../../.cache/rucio')
 const UNAVAILABLE = 3
@@ -89,10 +91,11 @@ export async function startRucio(
 
 /** The running server, or why this machine has none. Where CI=true there must be one. */
 export async function rucioOrReason(
+  version: RucioVersion,
   signal: AbortSignal,
 ): Promise<{ readonly bed: RucioBed } | { readonly reason: string }> {
   try {
-    return { bed: await startRucio({}, signal) }
+    return { bed: await startRucio({ version }, signal) }
   } catch (error) {
     if (!(error instanceof RucioUnavailable) || process.env['CI'] === 'true') throw error
     return { reason: `no real Rucio: ${error.message}` }
