@@ -11,7 +11,7 @@ import { probeMs } from './plan/back-off.ts'
 import { runLanes, type LaneRules, type Work } from './lanes.ts'
 
 /** How long a batch of acknowledgements that is not full waits for more; an idle lane looks for work as often. */
-const gatherMs = 3000
+export const gatherMs = 3000
 /** A target that changed while it was archived is requested anew by the next poll; more rounds than this in one run are for the next. */
 const rounds = 3
 
@@ -19,8 +19,12 @@ const rounds = 3
  * A lane takes the first of its steps that has work: the work nearest to `done` comes first. One lane speaks to the source, the
  * others keep movers at work.
  */
-const acknowledge: Step = (pipeline, signal) => acknowledgeNext(pipeline, gatherMs, signal)
-const control: readonly Step[] = [acknowledge, assignNext, freezeNext, cleanNext]
+const control = (napMs: number): readonly Step[] => [
+  (pipeline, signal) => acknowledgeNext(pipeline, napMs, signal),
+  assignNext,
+  freezeNext,
+  cleanNext,
+]
 const moving: readonly Step[] = [confirmNext, archiveNext]
 
 /** How an agent works, and how it ends. */
@@ -31,7 +35,7 @@ export interface Shift {
   readonly stop: AbortSignal
   /** From then on what is being done is interrupted, too. */
   readonly signal: AbortSignal
-  /** How long an idle lane naps, in milliseconds. Default: as long as acknowledgements gather. */
+  /** How long an idle lane naps, and acknowledgements gather, in milliseconds. Default: 3 s. */
   readonly napMs?: number
 }
 
@@ -139,7 +143,7 @@ async function drainSteps(p: Pipeline, { movers, stop, signal, napMs = gatherMs 
     (steps: readonly Step[]): Work =>
     () =>
       firstWithWork(p, steps, both)
-  const lanes = [work(control), ...Array.from({ length: movers }, () => work(moving))]
+  const lanes = [work(control(napMs)), ...Array.from({ length: movers }, () => work(moving))]
   const onError: LaneRules['onError'] = (error) => {
     if (dispositionOf(error) === 'stop') broken.abort()
     throw error
@@ -212,7 +216,7 @@ async function serveOne({ pipeline: p, timetable, alone }: Service, shift: Shift
     (steps: readonly Step[]): Work =>
     async () =>
       gate.open && firstWithWork(p, steps, both)
-  const lanes = [keep, () => alone(work(control)), ...Array.from({ length: movers }, () => work(moving))]
+  const lanes = [keep, () => alone(work(control(napMs))), ...Array.from({ length: movers }, () => work(moving))]
 
   const onError = async (error: unknown) => {
     try {

@@ -2,13 +2,16 @@ import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import type { Logger } from 'winston'
+import { createLogger, type Logger } from 'winston'
 import { runOnce } from './agent.ts'
 import type { Catalog, CatalogReader, Summary } from './catalog/catalog.ts'
 import { lockCatalog } from './catalog/lock.ts'
 import { copyCatalog, openCatalog, readCatalog, type CatalogOptions } from './catalog/sqlite.ts'
 import type { Config, PipelineConfig } from './config/schema.ts'
-import type { VaultSettings } from './model/order.ts'
+import { didKey, type Did } from './model/did.ts'
+import type { Problem } from './model/errors.ts'
+import { anyMover, type VaultSettings } from './model/order.ts'
+import type { Entry } from './model/target.ts'
 import { startSupervisor, type Supervisor } from './mover/supervisor.ts'
 import { zipFormat } from './pack/zip.ts'
 import { assignNext } from './pipeline/assign.ts'
@@ -18,6 +21,8 @@ import type { RucioOptions } from './rucio/call.ts'
 import { rucioClient, type RucioClient } from './rucio/client.ts'
 import { untestedVersion } from './rucio/versions.ts'
 import { rucioSource, type RucioSource } from './source/rucio.ts'
+import { draft } from './source/rucio-draft.ts'
+import type { Source } from './source/source.ts'
 
 /** What the world gives a program, as arguments: the clock, chance, names, and where it tells what happens. */
 export interface Ambient {
@@ -34,6 +39,8 @@ export interface Ambient {
 }
 
 /** A mover that shows no progress for so long is killed: longer than HPSS takes to bring a file from tape to disk. */
+const silent = createLogger({ silent: true })
+
 const stallMs = 30 * 60_000
 const killMs = 5_000
 /** How often the agent says in the catalog that it lives. */
@@ -149,6 +156,81 @@ export async function planOnce<T>(
   }
 }
 
+/** A dataset that need be neither closed nor tagged, and what became of planning it in one pipeline. */
+export interface Planned {
+  readonly catalog: CatalogReader
+  readonly pipeline: string
+  readonly open: boolean
+  /** What keeps it from being planned at all; what is wrong with its files on disk. */
+  readonly problems: readonly Problem[]
+}
+
+/** What would become of one dataset if it were closed and tagged now. Nothing is written anywhere. */
+export async function planDid<T>(
+  config: Config,
+  ambient: Ambient,
+  did: Did,
+  report: (planned: Planned) => Promise<T>,
+  signal: AbortSignal,
+): Promise<readonly T[]> {
+  const looking = config.pipelines.filter(({ source }) => source.scopes.includes(did.scope))
+  const reports: T[] = []
+  await withSite(config, ambient, async ({ client, movers, source }) => {
+    for (const pipeline of looking.length > 0 ? looking : config.pipelines) {
+      const { diskRse, root, paths } = pipeline.source
+      const found = await draft(client, did, { diskRse, root, paths }, 'arcBackup', ambient.now(), signal)
+      const catalog = await copyCatalog(catalogOptions(config, ambient))
+      try {
+        if ('problem' in found) {
+          reports.push(await report({ catalog, pipeline: pipeline.name, open: false, problems: [found.problem] }))
+          continue
+        }
+        const { sighting, freezing, open } = found
+        const alone: Source = {
+          ...source(pipeline),
+          poll: () => Promise.resolve([{ scope: did.scope, sightings: [sighting] }]),
+          missing: () => Promise.resolve(null),
+          freeze: () => Promise.resolve([freezing]),
+        }
+        const [p] = pipelines(
+          { ...config, pipelines: [pipeline] },
+          catalog,
+          { client, movers, source },
+          ambient,
+          ambient.now(),
+        )
+        await planAlone({ ...p!, source: alone, log: silent }, did, signal)
+        const problems = 'content' in freezing ? await diskProblems(movers, root, freezing.content.entries, signal) : []
+        reports.push(await report({ catalog, pipeline: pipeline.name, open, problems }))
+      } finally {
+        await catalog.close()
+      }
+    }
+  })
+  return reports
+}
+
+/** Plans one dataset in a catalog in which nothing else waits. */
+async function planAlone(p: Pipeline, did: Did, signal: AbortSignal): Promise<void> {
+  const others = await p.catalog.list(
+    { pipeline: p.name, state: 'live' },
+    { sort: 'turn', reverse: false, offset: 0, limit: Number.MAX_SAFE_INTEGER },
+  )
+  await p.catalog.hold(
+    others.map((row) => row.did).filter((each) => didKey(each) !== didKey(did)),
+    null,
+    p.now(),
+  )
+  await p.catalog.unhold([did])
+  await poll(p, signal)
+  for (const step of [freezeNext, assignNext]) while (await step(p, signal));
+}
+
+async function diskProblems(movers: Supervisor, sourceRoot: string, entries: readonly Entry[], signal: AbortSignal) {
+  const files = entries.map(({ path, bytes }) => ({ path, bytes }))
+  return (await movers.run<'inspect'>({ kind: 'inspect', sourceRoot, files }, anyMover, signal)).answer.problems
+}
+
 export const openReader = (config: Config): Promise<CatalogReader> => readCatalog(config.catalog)
 
 /** Opens the catalog to change it beside a running agent: for commands that people give. */
@@ -245,7 +327,8 @@ export function pipelines(
   }))
 }
 
-const vaultSettings = ({ vault }: PipelineConfig, owner: string): VaultSettings => ({
+/** What a mover is told of a pipeline's vault. `owner`: id of the catalog. */
+export const vaultSettings = ({ vault }: PipelineConfig, owner: string): VaultSettings => ({
   root: vault.root,
   mount: vault.mustBeMount ? (vault.mount ?? vault.root) : null,
   publish: vault.publish,

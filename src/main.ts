@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { fstatSync, readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline/promises'
 import { styleText } from 'node:util'
 import { ERRORS, problemsOf } from './model/errors.ts'
 import type { Terminal } from './cli/command.ts'
@@ -32,6 +33,7 @@ async function main(argv: readonly string[]): Promise<number> {
     cwd: process.cwd(),
     columns: process.stdout.isTTY ? process.stdout.columns : null,
     emphasise: (text) => styleText(['bold', 'red'], text, { stream: process.stdout }),
+    ask,
     onHangup(listener) {
       process.on('SIGHUP', listener)
       return () => void process.off('SIGHUP', listener)
@@ -50,6 +52,16 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (stop.aborted && problemsOf(error)[0]!.code === 'INTERRUPTED') return 0 // a clean stop
     return report(error, json)
+  }
+}
+
+async function ask(question: string): Promise<boolean | null> {
+  if (!process.stdin.isTTY) return null
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return /^y(es)?$/iu.test((await lines.question(question)).trim())
+  } finally {
+    lines.close()
   }
 }
 

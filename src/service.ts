@@ -1,5 +1,5 @@
 import type { Catalog } from './catalog/catalog.ts'
-import { serve } from './agent.ts'
+import { gatherMs, serve } from './agent.ts'
 import { openMovers, openSite, pipelines, sayIfUntested, withAgent, withGrace, type Ambient } from './app.ts'
 import { changesBetween } from './config/changes.ts'
 import type { Config } from './config/schema.ts'
@@ -97,7 +97,9 @@ function beginSession(config: Config, { catalog, movers, ambient, controls, stop
     controls.set(pipeline.name, alone)
     return { pipeline, alone, timetable: runTimetable(config.schedule, ambient.random) }
   })
-  const shift = { movers: config.movers, stop: AbortSignal.any([stop, retired.signal]), signal }
+  // Who polls often wants to hear soon.
+  const napMs = 'every' in config.schedule ? Math.min(gatherMs, config.schedule.every) : gatherMs
+  const shift = { movers: config.movers, stop: AbortSignal.any([stop, retired.signal]), signal, napMs }
   const ended = serve(services, shift).finally(() => {
     for (const { timetable } of services) timetable.close()
     site.client.close()

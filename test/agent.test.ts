@@ -24,7 +24,7 @@ import { makeSite, type Site } from './site.ts'
 const never = new AbortController().signal
 const content = (label: string, bytes: number) => createHash('shake256', { outputLength: bytes }).update(label).digest()
 
-await describeWithEachRucio('tape-rse run --once, on a real Rucio', (bed) => {
+describeWithEachRucio('tape-rse run --once, on a real Rucio', (bed) => {
   let root: RucioRest
   let scope: string
   let site: Site
@@ -71,7 +71,7 @@ await describeWithEachRucio('tape-rse run --once, on a real Rucio', (bed) => {
       state: string
       held: boolean
       waiting: string | null
-      problems: { code: string; message: string }[]
+      problems: { code: string; message: string; hint: string }[]
     }[]
     return rows.filter((row) => row.did === `${scope}:${name}`).at(-1)
   }
@@ -240,13 +240,96 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
     await datasets(root).close(did('d'))
     await datasets(root).tag(did('d'), { arcBackup: 'TAPE:need' })
     expect(await site.run('run', '--once')).toMatchObject({ code: 3 })
-    expect(await stateOf('d')).toMatchObject({ generation: 2, held: true, problems: [{ code: 'REOPENED' }] })
+    const held = await stateOf('d')
+    expect(held).toMatchObject({ generation: 2, held: true, problems: [{ code: 'REOPENED' }] })
+    expect(held!.problems[0]!.message).toContain('1 file was added (d/more)')
+    expect(held!.problems[0]!.hint).toMatch(/tape-rse remove .*delete the old objects by hand.*tag back to done/su)
     expect(site.objects()).toEqual([object('d')])
 
     rmSync(join(site.vault, object('d')))
     expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
     expectZip(object('d', 2), { ...two('d'), 'd/more': more })
     expect(await tagOf('d')).toBe('TAPE:done')
+  }, 60_000)
+
+  test('removes what a person wants archived anew: not while it is done, nor the last copy, nor what is not its own', async () => {
+    await seed('d', two('d'))
+    await site.run('run', '--once')
+    const remove = (...args: string[]) => site.run('remove', `${scope}:d`, ...args)
+    expect(await remove('--yes')).toMatchObject({ code: 6, err: expect.stringContaining('TAPE:done of it') })
+
+    await datasets(root).open(did('d'))
+    await datasets(root).detach(did('d'), [did('d/b.yaml')])
+    await datasets(root).close(did('d'))
+    await datasets(root).tag(did('d'), { arcBackup: 'TAPE:need' })
+    await site.run('run', '--once')
+    expect((await stateOf('d'))!.problems[0]!.message).toContain('1 file was removed (d/b.yaml)')
+    await root.ok('POST', '/replicas/bad', {
+      replicas: [{ ...did('d/b.yaml'), rse: 'DISK' }],
+      reason: 'a test',
+    })
+    expect(await remove('--yes')).toMatchObject({
+      code: 6,
+      err: expect.stringContaining('1 file has no other available copy'),
+    })
+    expect(await remove('--last-copy')).toMatchObject({ code: 2, err: expect.stringContaining('no terminal') })
+    expect(site.objects()).toEqual([object('d')])
+
+    const zip = join(site.vault, object('d'))
+    const own = readFileSync(zip)
+    writeFileSync(zip, 'somebody else’s')
+    expect(await remove('--last-copy', '--yes')).toMatchObject({ code: 3, out: expect.stringContaining('left alone') })
+    writeFileSync(zip, own)
+    expect(await remove('--last-copy', '--yes')).toMatchObject({ code: 0, out: expect.stringContaining('removed ') })
+    expect(site.objects()).toEqual([])
+    expect(await remove('--last-copy', '--yes')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('was gone already'),
+    })
+
+    expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+    expectZip(object('d', 2), { 'd/a.fits': two('d')['d/a.fits']! })
+    const history = JSON.parse((await site.run('list', `${scope}:d`, '--json')).out) as {
+      generation: number
+      state: string
+    }[]
+    expect(history.map(({ generation, state }) => [generation, state])).toEqual([
+      [1, 'acknowledged'],
+      [2, 'acknowledged'],
+    ])
+  }, 60_000)
+
+  test('plans a dataset before it is closed or tagged, with every problem', async () => {
+    await seed('d', two('d'), { closed: false, tag: null })
+    const plan = async (name: string) => {
+      const { code, out } = await site.run('plan', `${scope}:${name}`, '--json')
+      return {
+        code,
+        plans: JSON.parse(out) as {
+          open: boolean
+          archived: boolean
+          bundles: object[]
+          problems: { code: string }[]
+        }[],
+      }
+    }
+    expect(await plan('d')).toMatchObject({
+      code: 0,
+      plans: [{ open: true, problems: [], bundles: [{ files: 2, location: object('d') }] }],
+    })
+    rmSync(onDisk('d/a.fits'))
+    await datasets(root).close(did('d'))
+    const broken = await plan('d')
+    expect(broken).toMatchObject({ code: 3, plans: [{ open: false, problems: [{ code: 'SOURCE_MISSING' }] }] })
+    expect((await site.run('plan', `${scope}:d`)).out).toContain('SOURCE_MISSING')
+    expect(await plan('nowhere')).toMatchObject({ code: 3, plans: [{ problems: [{ code: 'DID_GONE' }] }] })
+    expect(existsSync(site.catalog)).toBe(false)
+    expect(site.objects()).toEqual([])
+
+    writeFileSync(onDisk('d/a.fits'), two('d')['d/a.fits']!)
+    await datasets(root).tag(did('d'), { arcBackup: 'TAPE:need' })
+    await site.run('run', '--once')
+    expect(await plan('d')).toMatchObject({ code: 0, plans: [{ archived: true, bundles: [] }] })
   }, 60_000)
 
   test('never follows a tag that another client withdrew, nor a batch of which one may not be written', async () => {

@@ -45,7 +45,7 @@ const content = (label: string, bytes: number) => createHash('shake256', { outpu
 const check = `import sys,zipfile
 for path in sys.argv[1:]: assert zipfile.ZipFile(path).testzip() is None, path`
 
-await describeWithRucio('an agent that is killed', (bed) => {
+describeWithRucio('an agent that is killed', (bed) => {
   let root: RucioRest
   let site: Site
   beforeAll(async () => {

@@ -6,7 +6,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { datasets, signIn, type RucioRest } from '../src/testing/rucio-rest.ts'
-import { seedDataset, type RucioBed } from './rucio/testbed.ts'
+import { RUCIO_VERSION, seedDataset, type RucioBed } from './rucio/testbed.ts'
 import { describeWithEachRucio } from './with-rucio.ts'
 import { makeSite, type Ran, type Site, type SiteConfig } from './site.ts'
 
@@ -27,7 +27,7 @@ interface Service {
   stop(): Promise<Ran>
 }
 
-await describeWithEachRucio('tape-rse run', (bed) => {
+describeWithEachRucio('tape-rse run', (bed) => {
   let root: RucioRest
   let scope: string
   let site: Site
@@ -313,8 +313,10 @@ await describeWithEachRucio('tape-rse run', (bed) => {
     await done('big')
   }, 90_000)
 
-  test('archives a day of 1,000 datasets while another client keeps writing other keys to them', async () => {
-    const names = await seedMany(bed, root, scope, 1000)
+  // Before 41 each takes a call more, and nothing else is different: a part of a day shows it.
+  const backlog = bed.version === RUCIO_VERSION ? 1000 : 200
+  test(`archives a day of ${backlog} datasets while another client keeps writing other keys to them`, async () => {
+    const names = await seedMany(bed, root, scope, backlog)
     const service = start()
     let writing = true
     const disturb = async (offset: number) => {

@@ -245,6 +245,7 @@ export interface CatalogReader {
   holds(): Promise<readonly (Hold & { readonly did: Did })[]>
   drained(): Promise<Drain | null>
   entries(bundle: BundleId): Promise<readonly Entry[]>
+  manifest(bundle: BundleId): Promise<string>
   close(): Promise<void>
 }
 

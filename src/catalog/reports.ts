@@ -51,6 +51,11 @@ export function reportMethods(db: Db) {
       return (await entries.orderBy('position').execute()).map(entryOf)
     },
 
+    manifest: async (bundle: BundleId): Promise<string> => {
+      const row = db.selectFrom('bundles').select('manifest').where('id', '=', bundle)
+      return (await row.executeTakeFirstOrThrow()).manifest
+    },
+
     holds: async (): Promise<readonly (Hold & { readonly did: Did })[]> => {
       const rows = await db.selectFrom('holds').selectAll().orderBy('scope').orderBy('name').execute()
       return rows.map(({ scope, name, since, why }) => ({ did: { scope, name }, since: new Date(since), why }))

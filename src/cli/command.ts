@@ -10,6 +10,8 @@ export interface Terminal extends Ambient {
   readonly cwd: string
   /** Columns and colour: null where standard output is no terminal. */
   readonly columns: number | null
+  /** Asks for yes or no; null where standard input is no terminal. */
+  readonly ask: (question: string) => Promise<boolean | null>
   /** Makes a text stand out, where standard output is a terminal that wants it ($NO_COLOR). */
   readonly emphasise: (text: string) => string
   /** From now on `log` writes like this. */

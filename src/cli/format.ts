@@ -50,7 +50,7 @@ export function bytesText(bytes: number): string {
     value /= 1000
     unit++
   }
-  if (unit === 0) return `${bytes} B`
+  if (unit === 0) return `${Math.round(bytes)} B`
   return `${value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0)} ${units[unit]!}`
 }
 

@@ -7,6 +7,8 @@ import { drain, resume } from './drain.ts'
 import { explain } from './explain-command.ts'
 import { hold, release } from './hold.ts'
 import { list } from './list.ts'
+import { plan } from './plan.ts'
+import { remove } from './remove.ts'
 import { retry } from './retry.ts'
 import { run } from './run.ts'
 import { status } from './status.ts'
@@ -88,6 +90,15 @@ export function parse(argv: readonly string[], version: string): Parsed {
     .action((did: string, _, command: Command) =>
       choose(explain, { ...command.optsWithGlobals<{ json?: boolean }>(), did }),
     )
+  program
+    .command('plan [DID]')
+    .description(
+      'what would be archived, in which zips, and what stands in the way; of a DID, before it is closed or tagged',
+    )
+    .option(...json)
+    .action((did: string | undefined, _, command: Command) =>
+      choose(plan, { ...command.optsWithGlobals<object>(), ...(did !== undefined && { did }) }),
+    )
   selecting('retry', 'try what failed again at once').action((did: string | undefined, _, command: Command) =>
     choose(retry, selection(did, command)),
   )
@@ -97,6 +108,13 @@ export function parse(argv: readonly string[], version: string): Parsed {
   selecting('release', 'end a hold').action((did: string | undefined, _, command: Command) =>
     choose(release, selection(did, command)),
   )
+  program
+    .command('remove <DID>')
+    .description('remove the objects of a dataset that is to be archived anew; the catalog keeps its history')
+    .option('--generation <n>', 'of one generation alone')
+    .option('--last-copy', 'even though a file has no other available copy')
+    .option('--yes', 'do not ask')
+    .action((did: string, _, command: Command) => choose(remove, { ...command.optsWithGlobals<object>(), did }))
   program
     .command('drain')
     .description('finish what is being moved and begin nothing new, until resume; also after a restart')

@@ -39,7 +39,7 @@ async function dryRun(config: Config, options: RunOptions, terminal: Terminal, s
   return plan.problems.length > 0 ? 3 : 0
 }
 
-const lookEveryMs = 5000
+const lookEveryMs = 2000
 
 /** The config, each time that its file changes or that somebody sends SIGHUP. One that is invalid is told of, and not used. */
 const configsOf =

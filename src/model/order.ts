@@ -107,6 +107,17 @@ export interface Cleaned {
   readonly removed: number
 }
 
+/** Remove a published object because a person wants that, if it is ours: of the planned size, with the planned manifest. */
+export interface RemoveOrder extends VaultOrder {
+  readonly kind: 'remove'
+  readonly location: string
+  readonly object: ObjectPlan
+}
+export type Removed =
+  | { readonly outcome: 'removed' | 'absent' }
+  /** Another object is there, of so many bytes: it was left alone. */
+  | { readonly outcome: 'foreign'; readonly bytes: number }
+
 /** Look at source files without reading them. */
 export interface InspectOrder {
   readonly kind: 'inspect'
@@ -117,7 +128,7 @@ export interface Inspected {
   readonly problems: readonly Problem[]
 }
 
-export type Order = InspectOrder | CheckOrder | PackOrder | ProveOrder | StatOrder | CleanOrder
+export type Order = InspectOrder | CheckOrder | PackOrder | ProveOrder | StatOrder | CleanOrder | RemoveOrder
 export type OrderKind = Order['kind']
 export interface Answers {
   readonly check: Checked
@@ -125,6 +136,7 @@ export interface Answers {
   readonly prove: Proved
   readonly stat: Statted
   readonly clean: Cleaned
+  readonly remove: Removed
   readonly inspect: Inspected
 }
 export type OrderOf<K extends OrderKind> = Extract<Order, { kind: K }>

@@ -10,6 +10,8 @@ import type {
   PackOrder,
   Proved,
   ProveOrder,
+  Removed,
+  RemoveOrder,
   StatOrder,
   VaultSettings,
 } from '../model/order.ts'
@@ -53,6 +55,9 @@ export function execute(order: Order, adapters: MoverAdapters, beat: Beat): Answ
     case 'clean':
       vault.check(true)
       return clean(order, vault)
+    case 'remove':
+      vault.check(true)
+      return remove(order, vault, adapters.format, beat)
   }
 }
 
@@ -202,3 +207,12 @@ function bytesAt(location: string, vault: Vault): number | null {
 }
 
 const clean = (order: CleanOrder, vault: Vault) => ({ removed: vault.clean(order.location, order.attempts) })
+
+function remove({ location, object }: RemoveOrder, vault: Vault, format: Format, beat: Beat): Removed {
+  const begin = beginOf(location, object, vault, format)
+  if (begin === null) return { outcome: 'absent' }
+  if (!begin.ours || begin.bytes !== object.bytes) return { outcome: 'foreign', bytes: begin.bytes }
+  beat(0)
+  vault.remove(location)
+  return { outcome: 'removed' }
+}

@@ -62,6 +62,8 @@ export interface RucioClient {
     access: Access,
     signal: AbortSignal,
   ): Promise<readonly ListedReplica[]>
+  /** Files with their replicas at all RSEs, in any state. A file that does not exist may be missing, or be listed without replicas. */
+  replicasOfFiles(files: readonly Did[], signal: AbortSignal): Promise<readonly ListedReplica[]>
   /** Sets custom metadata of all DIDs, or of none: one transaction. */
   setMetadata(changes: readonly CustomMetadata[], signal: AbortSignal): Promise<void>
   /** Closes its connections. */
@@ -167,6 +169,19 @@ export function rucioClient(options: RucioOptions): RucioClient {
             resolve_archives: false,
             sort: 'random', // the default looks up where we are on earth, for each file
           },
+        }),
+        parseReplica,
+        signal,
+      ),
+
+    replicasOfFiles: (files, signal) =>
+      inBulk(
+        files,
+        (batch) => ({
+          name: 'replicas',
+          what: `list the replicas of ${several(batch)}`,
+          path: '/replicas/list',
+          body: { dids: batch.map(plain), all_states: true, resolve_archives: false, sort: 'random' },
         }),
         parseReplica,
         signal,

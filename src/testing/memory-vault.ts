@@ -105,6 +105,7 @@ export function memoryVault(
       return removed
     },
 
+    remove: (location) => void remove(location),
     removeUnproven: (location) => void remove(location),
   }
 }

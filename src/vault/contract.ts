@@ -168,6 +168,20 @@ export function vaultContract(name: string, make: () => VaultUnderTest): void {
       expect(vault.clean(location, 3)).toBe(0)
     })
 
+    test('remove() removes an object and nothing else, and may be repeated', () => {
+      write(1)
+      vault.publish(location, 1, object.length)
+      under.plant('raw/night/43/43.g1.1-1.zip', 'a neighbour')
+      vault.remove(location)
+      expect(under.list()).toEqual(['raw/night/43/43.g1.1-1.zip'])
+      vault.remove('raw/night/43/43.g1.1-1.zip')
+      vault.remove('raw/night/43/43.g1.1-1.zip')
+      expect(under.list()).toEqual([])
+      write(2) // its directories are made again
+      vault.publish(location, 2, object.length)
+      expect(readAll(vault.open(location))).toEqual(object)
+    })
+
     test('stat() knows nothing of what was never written', () => {
       expect(vault.stat('raw/other/other.g1.1-1.zip')).toBeNull()
       expect(vault.open('raw/other/other.g1.1-1.zip')).toBeNull()

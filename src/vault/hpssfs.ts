@@ -9,6 +9,7 @@ import {
   openSync,
   readSync,
   renameSync,
+  rmdirSync,
   statfsSync,
   statSync,
   unlinkSync,
@@ -159,6 +160,14 @@ export function hpssfsVault(settings: VaultSettings): Vault {
       }
       return removed
     },
+    remove(location) {
+      sameDevice()
+      const path = at(location)
+      remove(path)
+      if (sizeOf(dirname(path)) === null) return // an earlier call came as far as that
+      vaultCall('sync', dirname(path), () => syncDirectory(dirname(path)))
+      removeEmpty(root, dirname(location))
+    },
     removeUnproven: (location) => {
       sameDevice()
       remove(at(location))
@@ -246,6 +255,17 @@ function remove(path: string): boolean {
     const errno = errnoOf(error)
     if (errno === 'ENOENT' || errno === 'ENOTDIR') return false
     throw vaultFailure('remove', path, error)
+  }
+}
+
+/** Removes a directory below the scope's, and those above it, as far as they are empty. Nothing relies on it. */
+function removeEmpty(root: string, directory: string): void {
+  for (let at = directory; at.includes('/'); at = dirname(at)) {
+    try {
+      rmdirSync(join(root, at))
+    } catch {
+      return
+    }
   }
 }
 

@@ -34,7 +34,7 @@ export interface RucioBed {
 /** The long-term releases: 41 is the newest, 38 what the first sites run. */
 export const RUCIO_VERSIONS = ['41.5.1', '38.5.5'] as const
 export type RucioVersion = (typeof RUCIO_VERSIONS)[number]
-export const RUCIO_VERSION = RUCIO_VERSIONS[0]
+export const RUCIO_VERSION: RucioVersion = RUCIO_VERSIONS[0]
 const here = import.meta.dirname
 const cache = join(here, '../../.cache/rucio')
 const UNAVAILABLE = 3
