@@ -458,9 +458,9 @@ describe('serve()', () => {
         if (first === served) throw new Error('it ended by itself')
       }
     } finally {
+      clearInterval(clock)
       stop.abort()
       await serving
-      clearInterval(clock)
     }
   }
   const isDone = (world: MemoryWorld, ...names: string[]) => names.every((name) => dataset(world, name).tag === 'done')

@@ -152,6 +152,12 @@ function beginOf(
   try {
     const head = format.head(object)
     const begin = readBegin(reader, head.length)
+    if (begin.length < Math.min(head.length, reader.bytes))
+      throw failure(
+        'VAULT_IO',
+        `Cannot read ${location}: the mount says that it has ${reader.bytes} bytes, and gives ${begin.length}`,
+        'It is tried again.',
+      )
     return { ours: begin.equals(head.subarray(0, begin.length)), bytes: reader.bytes }
   } finally {
     reader.close()
