@@ -169,6 +169,23 @@ describe('a mover', () => {
     })
   })
 
+  test('removes what was proven, once, and with it its directory; never what is not ours', async () => {
+    const object = objectOf({ a: content('a', 10) })
+    const remove = async (of: ObjectPlan) =>
+      (await movers.run<'remove'>({ kind: 'remove', vault, location, object: of }, anyMover, never)).answer
+    const packed = await pack(object)
+    await prove(object, packed.answer.adler32, packed.mover)
+    const other = { ...object, manifest: object.manifest.replace('a', 'b') }
+    expect(await remove(other)).toEqual({ outcome: 'foreign', bytes: object.bytes })
+    expect(await remove({ ...object, bytes: object.bytes + 1 })).toEqual({ outcome: 'foreign', bytes: object.bytes })
+    expect(left()).toEqual(['.tape-rse.json', 'a.g1.1-1.zip'])
+    // Members say nothing of the beginning: who removes need not know them.
+    expect(await remove({ ...object, members: [] })).toEqual({ outcome: 'removed' })
+    expect(readdirSync(vault.root).sort()).toEqual(['.tape-rse.json', 'raw'])
+    expect(readdirSync(join(vault.root, 'raw'))).toEqual([])
+    expect(await remove(object)).toEqual({ outcome: 'absent' })
+  })
+
   test('ends when its parent is killed, in the middle of an order, and publishes nothing', async () => {
     const object = objectOf({ a: content('a', 1000) })
     // A source that never ends being read: its mover is at work until it notices.

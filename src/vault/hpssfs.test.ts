@@ -212,3 +212,71 @@ describe('hpssfsVault()', () => {
     })
   })
 })
+
+describe('hpssfsVault().remove()', () => {
+  let root: string
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'vault-'))
+  })
+  afterEach(() => rmSync(root, { recursive: true, force: true }))
+  const location = 'raw/night/42/42.g1.1-1.zip'
+  const open = () => {
+    const vault = hpssfsVault(settings(root))
+    vault.check(false)
+    return vault
+  }
+  const plant = (path: string) => {
+    mkdirSync(dirname(join(root, path)), { recursive: true })
+    writeFileSync(join(root, path), 'x')
+  }
+
+  test('removes the directories that it leaves empty, and keeps the one of the scope', () => {
+    const vault = open()
+    plant(location)
+    vault.remove(location)
+    expect(readdirSync(root).sort()).toEqual(['.tape-rse.json', 'raw'])
+    expect(readdirSync(join(root, 'raw'))).toEqual([])
+  })
+
+  test.each(['raw/night/42/.42.g1.1-1.zip.2.part', 'raw/night/42/42.g1.1-2.zip', 'raw/night/theirs'])(
+    'keeps directories that still have something: %s',
+    (other) => {
+      const vault = open()
+      plant(location)
+      plant(other)
+      vault.remove(location)
+      expect(existsSync(join(root, location))).toBe(false)
+      expect(readFileSync(join(root, other), 'utf8')).toBe('x')
+    },
+  )
+
+  test('tells an object that cannot be removed, and keeps all above it', () => {
+    const vault = open()
+    mkdirSync(join(root, location), { recursive: true }) // what unlink refuses, for root as well
+    expect(() => vault.remove(location)).toThrow(
+      expect.objectContaining({ code: 'VAULT_IO', message: expect.stringContaining(location) }),
+    )
+    expect(existsSync(join(root, location))).toBe(true)
+  })
+
+  test('removes nothing on a mount that is gone, or is another', () => {
+    const vault = open()
+    plant(location)
+    renameSync(root, `${root}.away`)
+    try {
+      expect(() => vault.remove(location)).toThrow(expect.objectContaining({ code: 'VAULT_NOT_MOUNTED' }))
+      expect(existsSync(join(`${root}.away`, location))).toBe(true)
+    } finally {
+      renameSync(`${root}.away`, root)
+    }
+  })
+
+  test('leaves no descriptor open', () => {
+    const vault = open()
+    plant(location)
+    const before = readdirSync('/proc/self/fd').length
+    vault.remove(location)
+    vault.remove(location)
+    expect(readdirSync('/proc/self/fd').length).toBe(before)
+  })
+})
