@@ -437,3 +437,24 @@ test('no error holds the token or the password, wherever one looks', async () =>
     expect(shown).not.toContain(PASSWORD)
   }
 })
+
+describe('replicasOfFiles()', () => {
+  test('asks for the files themselves, at all RSEs, in all states, at most 1000 a call', async () => {
+    const { client, calls } = await world((request, response) => {
+      const { dids } = JSON.parse(request.body) as { dids: { scope: string; name: string }[] }
+      lines(response, ...dids.map((did) => ({ ...did, bytes: 1, states: { DISK: 'AVAILABLE', OTHER: 'BAD' } })))
+    })
+    const files = Array.from({ length: 1001 }, (_, i) => ({ scope: 'raw', name: `f${i}` }))
+    const listed = await client.replicasOfFiles(files, never)
+    expect(listed.map(({ did }) => did)).toEqual(files)
+    expect([...listed[1000]!.states]).toEqual([
+      ['DISK', 'AVAILABLE'],
+      ['OTHER', 'BAD'],
+    ])
+    const bodies = calls().map(({ body }) => JSON.parse(body) as { dids: unknown[] })
+    expect(bodies.map(({ dids }) => dids.length)).toEqual([1000, 1])
+    expect(bodies[1]).toEqual({ dids: [files[1000]], all_states: true, resolve_archives: false, sort: 'random' })
+    expect(await client.replicasOfFiles([], never)).toEqual([])
+    expect(calls()).toHaveLength(2)
+  })
+})
