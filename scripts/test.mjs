@@ -50,7 +50,7 @@ try {
   add(await jest('src'))
   if (servers !== null) {
     await servers // a test that needs the server says why there is none
-    add(await jest('test', '--maxWorkers', '2'))
+    add(await jest('test', '--maxWorkers', '2', '--testTimeout', '60000'))
   }
 } finally {
   if (servers !== null) await eachServer('down')

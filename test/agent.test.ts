@@ -456,7 +456,7 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
     async (signal) => {
       await seed('big', { 'big/a': Buffer.alloc(400_000_000), 'big/b': content('b', 10) })
       const { child, ended } = site.start('run', '--once')
-      while (!site.objects().some((path) => path.endsWith('.part')))
+      while (!site.objects().some((path) => path.endsWith('.zip.1.part')))
         await new Promise((resolve) => setTimeout(resolve, 20))
       child.kill(signal)
       expect(await ended).toMatchObject({ code: 0, signal: null })

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { datasets, signIn, type RucioRest } from '../src/testing/rucio-rest.ts'
 import { seedDataset } from './rucio/testbed.ts'
 import { makeSite, type Site } from './site.ts'
-import { describeWithEachRucio } from './with-rucio.ts'
+import { describeWithRucio } from './with-rucio.ts'
 
 /** The commands of the pages, as somebody types them who reads from the top; and their configs. */
 
@@ -22,7 +22,7 @@ const commandsOf = (text: string) =>
 
 const bin = join(import.meta.dirname, '..', 'bin')
 
-describeWithEachRucio('the commands of the pages', (bed) => {
+describeWithRucio('the commands of the pages', (bed) => {
   let root: RucioRest
   let site: Site
   let work: string

@@ -1,11 +1,11 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import type { ChildProcess } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { datasets, signIn, type RucioRest } from '../src/testing/rucio-rest.ts'
+import { datasets, fileOf, signIn, type RucioRest } from '../src/testing/rucio-rest.ts'
 import { RUCIO_VERSION, seedDataset, type RucioBed } from './rucio/testbed.ts'
 import { describeWithEachRucio } from './with-rucio.ts'
 import { makeSite, type Ran, type Site, type SiteConfig } from './site.ts'
@@ -95,7 +95,7 @@ describeWithEachRucio('tape-rse run', (bed) => {
       JSON.parse(out) as { state: string; held: boolean; problems: { code: string; message: string; hint: string }[] }[]
     ).at(-1)
   }
-  const partWritten = () => until(() => site.objects().some((path) => path.endsWith('.part')))
+  const partWritten = () => until(() => site.objects().some((path) => path.endsWith('.zip.1.part')))
   const object = (name: string) => `${scope}/${name}/${name}.g1.1-1.zip`
 
   test('takes what is closed and tagged while it runs, and stops cleanly', async () => {
@@ -138,6 +138,92 @@ describeWithEachRucio('tape-rse run', (bed) => {
     await done('ds', fourth)
   }, 60_000)
 
+  test('serves two pipelines, each with its RSE and its vault', async () => {
+    const other = join(site.directory, 'other')
+    mkdirSync(other)
+    site.configure((config: SiteConfig) => {
+      const [first] = config.pipelines
+      config.pipelines.push({
+        name: 'second',
+        source: { ...first!.source, tapeRse: 'OTHER' },
+        vault: { ...first!.vault, root: other },
+      })
+    })
+    await seed('a')
+    await seed('b', { tag: 'OTHER:need' })
+    start()
+    await done('a')
+    await until(async () => (await tagOf('b')) === 'OTHER:done')
+    expect(site.objects()).toEqual([object('a')])
+    expect(readdirSync(join(other, scope, 'b'))).toEqual(['b.g1.1-1.zip'])
+  }, 60_000)
+
+  test('pauses while Rucio is away, says so once, and goes on when it is back', async () => {
+    const door = await openDoor(new URL(bed.url).port)
+    site.dispose()
+    site = siteFor(`http://127.0.0.1:${door.port}`)
+    try {
+      await seed('before')
+      const service = start()
+      await done('before')
+      await door.shut()
+      await until(() => service.log().includes('pipeline main paused'))
+      await seed('meanwhile')
+      const { out } = await site.run('status')
+      expect(out).toMatch(/PAUSED .*Cannot/u)
+      await door.open()
+      await done('meanwhile')
+      await until(() => service.log().includes('pipeline main goes on'))
+      expect(service.log().split('pipeline main paused')).toHaveLength(2)
+      expect(service.log()).not.toMatch(/^\s+at /mu)
+      expect((await site.run('status')).out).not.toContain('PAUSED')
+    } finally {
+      await door.shut()
+    }
+  }, 90_000)
+
+  // Before 41 each takes a call more, and nothing else is different: a part of a day shows it.
+  const backlog = bed.version === RUCIO_VERSION ? 1000 : 100
+  test(`archives a day of ${backlog} datasets while another client keeps writing other keys to them`, async () => {
+    const names = await seedMany(bed, root, scope, backlog)
+    const service = start()
+    let writing = true
+    const disturb = async (offset: number) => {
+      for (let index = offset; writing; index = (index + 7) % names.length) {
+        await datasets(root)
+          .tag({ scope, name: names[index]! }, { other: index })
+          .catch(() => undefined)
+        await sleep(25)
+      }
+    }
+    const clients = [disturb(0), disturb(3)]
+    try {
+      await until(async () => {
+        await sleep(1000)
+        const { out, code } = await site.run('status', '--json')
+        if (code !== 0) return false
+        const { pipelines } = JSON.parse(out) as { pipelines: { targets: { state: string; count: number }[] }[] }
+        return (
+          pipelines[0]?.targets.some(({ state, count }) => state === 'acknowledged' && count === names.length) === true
+        )
+      })
+    } finally {
+      writing = false
+      await Promise.all(clients)
+    }
+    // What another client's write undid since is found by the next poll, and set again without packing.
+    await until(async () => {
+      const tags = await Promise.all(names.map((name) => tagOf(name)))
+      return tags.every((tag) => tag === 'TAPE:done')
+    })
+    expect(site.objects()).toHaveLength(names.length)
+    expect(await service.stop()).toMatchObject({ code: 0 })
+    expect(service.log()).not.toContain('\tERROR\t')
+  }, 240_000)
+
+  // How the agent is stopped, reloaded and spoken to is the same whatever the server.
+  if (bed.version !== RUCIO_VERSION) return
+
   test('keeps the old config when the new one is invalid, or changes what cannot change, and says so once', async () => {
     const service = start()
     await until(() => existsSync(site.catalog))
@@ -157,26 +243,6 @@ describeWithEachRucio('tape-rse run', (bed) => {
     site.configure((config) => (config['movers'] = 3))
     await until(() => said('new config in force: movers') > 0)
     expect(await service.stop()).toMatchObject({ code: 0 })
-  }, 60_000)
-
-  test('serves two pipelines, each with its RSE and its vault', async () => {
-    const other = join(site.directory, 'other')
-    mkdirSync(other)
-    site.configure((config: SiteConfig) => {
-      const [first] = config.pipelines
-      config.pipelines.push({
-        name: 'second',
-        source: { ...first!.source, tapeRse: 'OTHER' },
-        vault: { ...first!.vault, root: other },
-      })
-    })
-    await seed('a')
-    await seed('b', { tag: 'OTHER:need' })
-    start()
-    await done('a')
-    await until(async () => (await tagOf('b')) === 'OTHER:done')
-    expect(site.objects()).toEqual([object('a')])
-    expect(readdirSync(join(other, scope, 'b'))).toEqual(['b.g1.1-1.zip'])
   }, 60_000)
 
   describe('at SIGTERM', () => {
@@ -222,30 +288,6 @@ describeWithEachRucio('tape-rse run', (bed) => {
       expect(await service.ended).toMatchObject({ code: 130 })
     }, 60_000)
   })
-
-  test('pauses while Rucio is away, says so once, and goes on when it is back', async () => {
-    const door = await openDoor(new URL(bed.url).port)
-    site.dispose()
-    site = siteFor(`http://127.0.0.1:${door.port}`)
-    try {
-      await seed('before')
-      const service = start()
-      await done('before')
-      await door.shut()
-      await until(() => service.log().includes('pipeline main paused'))
-      await seed('meanwhile')
-      const { out } = await site.run('status')
-      expect(out).toMatch(/PAUSED .*Cannot/u)
-      await door.open()
-      await done('meanwhile')
-      await until(() => service.log().includes('pipeline main goes on'))
-      expect(service.log().split('pipeline main paused')).toHaveLength(2)
-      expect(service.log()).not.toMatch(/^\s+at /mu)
-      expect((await site.run('status')).out).not.toContain('PAUSED')
-    } finally {
-      await door.shut()
-    }
-  }, 90_000)
 
   test('drains by command, also over a restart, and resumes', async () => {
     await seed('a')
@@ -312,58 +354,33 @@ describeWithEachRucio('tape-rse run', (bed) => {
     expect(seen!.moved).toBeLessThanOrEqual(seen!.bytes)
     await done('big')
   }, 90_000)
-
-  // Before 41 each takes a call more, and nothing else is different: a part of a day shows it.
-  const backlog = bed.version === RUCIO_VERSION ? 1000 : 200
-  test(`archives a day of ${backlog} datasets while another client keeps writing other keys to them`, async () => {
-    const names = await seedMany(bed, root, scope, backlog)
-    const service = start()
-    let writing = true
-    const disturb = async (offset: number) => {
-      for (let index = offset; writing; index = (index + 7) % names.length) {
-        await datasets(root)
-          .tag({ scope, name: names[index]! }, { other: index })
-          .catch(() => undefined)
-        await sleep(5)
-      }
-    }
-    const clients = [disturb(0), disturb(3)]
-    try {
-      await until(async () => {
-        await sleep(1000)
-        const { out, code } = await site.run('status', '--json')
-        if (code !== 0) return false
-        const { pipelines } = JSON.parse(out) as { pipelines: { targets: { state: string; count: number }[] }[] }
-        return (
-          pipelines[0]?.targets.some(({ state, count }) => state === 'acknowledged' && count === names.length) === true
-        )
-      })
-    } finally {
-      writing = false
-      await Promise.all(clients)
-    }
-    // What another client's write undid since is found by the next poll, and set again without packing.
-    await until(async () => {
-      const tags = await Promise.all(names.map((name) => tagOf(name)))
-      return tags.every((tag) => tag === 'TAPE:done')
-    })
-    expect(site.objects()).toHaveLength(names.length)
-    expect(await service.stop()).toMatchObject({ code: 0 })
-    expect(service.log()).not.toContain('\tERROR\t')
-  }, 240_000)
 })
 
 /** Makes datasets of two small files each, some at a time. */
 async function seedMany(bed: RucioBed, root: RucioRest, scope: string, count: number): Promise<readonly string[]> {
   const names = Array.from({ length: count }, (_, index) => `ds${index}`)
+  const calls = datasets(root)
+  const filesOf = (name: string) =>
+    ['a', 'b'].map((file) => {
+      const bytes = Buffer.from(`${scope} ${name} ${file}`)
+      const path = join(bed.disk, scope, name, file)
+      mkdirSync(dirname(path), { recursive: true })
+      writeFileSync(path, bytes)
+      return fileOf({ scope, name: `${name}/${file}` }, bytes)
+    })
+  const files = new Map(names.map((name) => [name, filesOf(name)]))
+  await calls.addReplicas('DISK', [...files.values()].flat())
   const queue = [...names]
   const worker = async () => {
     for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
-      const files = ['a', 'b'].map((file) => ({ name: `${name}/${file}`, content: `${scope} ${name} ${file}` }))
-      await seedDataset(bed, { scope, name, files, closed: true, tag: 'TAPE:need' })
+      await calls.create({ scope, name })
+      await calls.attach({ scope, name }, files.get(name)!)
+      await calls.close({ scope, name })
     }
   }
   await Promise.all([worker(), worker(), worker(), worker()])
+  const dids = names.map((name) => ({ scope, name, meta: { arcBackup: 'TAPE:need' } }))
+  await root.ok('POST', '/dids/bulkdidsmeta', { dids })
   return names
 }
 
