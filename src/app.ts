@@ -38,9 +38,10 @@ export interface Ambient {
   readonly sleep?: NonNullable<RucioOptions['sleep']>
 }
 
-/** A mover that shows no progress for so long is killed: longer than HPSS takes to bring a file from tape to disk. */
+/** For plans, whose steps have nothing to tell. */
 const silent = createLogger({ silent: true })
 
+/** A mover that shows no progress for so long is killed: longer than HPSS takes to bring a file from tape to disk. */
 const stallMs = 30 * 60_000
 const killMs = 5_000
 /** How often the agent says in the catalog that it lives. */

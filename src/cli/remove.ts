@@ -56,11 +56,15 @@ export const remove: Run<RemoveOptions> = async (options, terminal, signal) => {
         terminal.print(`The catalog knows no objects of ${options.did} that could be removed.`)
         return 0
       }
-      for (const removal of removals) {
-        await refuseDone(did, removal, known, site, signal)
-        if (options.lastCopy !== true) await refuseLastCopies(did, removal, catalog, site, signal)
+      const refuse = async () => {
+        for (const removal of removals) {
+          await refuseDone(did, removal, known, site, signal)
+          if (options.lastCopy !== true) await refuseLastCopies(did, removal, catalog, site, signal)
+        }
       }
+      await refuse()
       if (!(await agreed(did, removals, options, terminal))) return 1
+      await refuse() // the answer may have taken an hour
       const outcomes: Removed['outcome'][] = []
       for (const removal of removals) outcomes.push(...(await removeAll(removal, catalog, site, terminal, signal)))
       return outcomes.includes('foreign') ? 3 : 0
