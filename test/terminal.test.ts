@@ -42,7 +42,7 @@ describeWithRucio('on a terminal', (bed) => {
 
   function type(keys: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): { code: number; out: string } {
     const command = [join(import.meta.dirname, '..', 'bin', 'tape-rse'), '--config', site.configFile, ...args]
-    const own = { ...process.env, NO_COLOR: undefined, FORCE_COLOR: undefined, TERM: 'xterm', ...env }
+    const own = { ...process.env, NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined, TERM: 'xterm', ...env }
     const out = execFileSync('python3', ['-c', onTerminal, keys, ...command], { encoding: 'utf8', env: own })
     return JSON.parse(out) as { code: number; out: string }
   }

@@ -149,6 +149,15 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
         expect(await rowOf('a')).toMatchObject({ held: false, failures: 0, failingSince: null })
       })
 
+      test('is not released from what waits for a person by another failure', async () => {
+        await seen(sighting('a'))
+        const { id } = await rowOf('a')
+        await catalog.setBack(id, { held: true, problems: [refused], at: at(5), notBefore: null, bundle: null })
+        await catalog.setBack(id, { held: false, problems: [refused], at: at(6), notBefore: at(7), bundle: null })
+        expect(await rowOf('a')).toMatchObject({ held: true, notBefore: null, failures: 1 })
+        expect(await catalog.requested('p', 9, due(9999, 9999))).toEqual([])
+      })
+
       test('looks at once at a request that changed', async () => {
         await seen(sighting('a'))
         const { id } = await rowOf('a')

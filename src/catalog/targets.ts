@@ -172,6 +172,10 @@ export function targetMethods(db: Db) {
         })
         .where('id', '=', id)
         .where('state', 'in', ['requested', 'frozen'])
+        // What waits for a person goes on waiting, whatever else fails meanwhile.
+        .$if(setback.notBefore !== null, (update) =>
+          update.where((eb) => eb.or([eb('held', '=', 0), eb('not_before', 'is not', null)])),
+        )
         .execute()
     },
 

@@ -112,7 +112,7 @@ export function hpssfsVault(settings: VaultSettings): Vault {
         )
       if (sizeOf(path) !== null) throw foreignObject(path, 'something is there already')
       rename(partOf(path, attempt), path, part.inode)
-    }
+    } else syncFile(path) // whoever wrote it may have been killed before it was durable
     for (let directory = dirname(path); ; directory = dirname(directory)) {
       vaultCall('sync', directory, () => syncDirectory(directory))
       if (directory === root) break
@@ -266,6 +266,16 @@ function removeEmpty(root: string, directory: string): void {
     } catch {
       return
     }
+  }
+}
+
+/** Has a file made durable, whoever wrote it. */
+function syncFile(path: string): void {
+  const fd = vaultCall('open', path, () => openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW))
+  try {
+    vaultCall('sync', path, () => fsyncSync(fd))
+  } finally {
+    vaultCall('close', path, () => closeSync(fd))
   }
 }
 
