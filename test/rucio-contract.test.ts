@@ -1,10 +1,11 @@
-import { test } from '@jest/globals'
+import { jest, test } from '@jest/globals'
 import { setTimeout } from 'node:timers/promises'
 import { rucioContract } from '../src/testing/rucio-contract.ts'
 import { RUCIO_VERSIONS, rucioOrReason, sql } from './rucio/testbed.ts'
 import { describeUnless } from './skip.ts'
 
 const never = new AbortController().signal
+jest.setTimeout(60_000) // of requests that hold a thousand DIDs, on a machine that is busy
 
 for (const version of RUCIO_VERSIONS) {
   const found = await rucioOrReason(version, never)

@@ -16,12 +16,16 @@ export interface ConfigWatch {
  */
 export function watchConfig({ file, text }: LoadedConfig, { everyMs, load, changed, invalid }: ConfigWatch) {
   let known = text
+  let last = text
   let closed = false
   let timer = setTimeout(() => void loop(), everyMs)
 
   async function look(): Promise<void> {
     const now = await readFile(file, 'utf8').catch((error: unknown) => `unreadable: ${String(error)}`)
-    if (now === known || closed) return
+    const settled = now === last
+    last = now
+    // A text that still changes is one that somebody is writing.
+    if (now === known || !settled || closed) return
     known = now
     reload()
   }
