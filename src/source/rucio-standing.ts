@@ -15,21 +15,37 @@ export async function standing(
   told: boolean,
   signal: AbortSignal,
 ): Promise<readonly Standing[]> {
-  const requested = await requestedAmong(client, targets, tag, signal)
-  const standings: Standing[] = []
+  const contents: Comparison[] = []
   for (const batch of batchesByFiles(targets)) {
     const dids = batch.map(({ did }) => did)
     const columns = new Map((await client.bulkColumns(dids, signal)).map((row) => [didKey(row.did), row]))
     const files = Map.groupBy(await client.bulkFiles(dids, signal), (file) => didKey(file.dataset))
     for (const target of batch) {
       const key = didKey(target.did)
-      const wish = requested.has(key) ? 'need' : told ? 'done' : await wishOf(client, target.did, tag, signal)
-      if (typeof wish !== 'string') standings.push({ standing: 'withdrawn', ...wish })
-      else standings.push(await compared(client, target, columns.get(key), files.get(key) ?? [], wish, signal))
+      contents.push(await compared(client, target, columns.get(key), files.get(key) ?? [], signal))
     }
+  }
+  // The tag last, so that as little as can be happens between this look and the telling: lists of many files take their time.
+  const requested = await requestedAmong(client, targets, tag, signal)
+  const standings: Standing[] = []
+  for (const [index, { did }] of targets.entries()) {
+    const wish = requested.has(didKey(did)) ? 'need' : told ? 'done' : await wishOf(client, did, tag, signal)
+    standings.push(standingOf(contents[index]!, wish))
   }
   return standings
 }
+
+/** What became of a target's content. `why` is a clause. */
+type Comparison = 'unchanged' | 'gone' | { readonly why: string }
+
+function standingOf(content: Comparison, wish: Wish): Standing {
+  if (typeof wish !== 'string') return { standing: 'withdrawn', ...wish }
+  if (content === 'gone') return { standing: 'withdrawn', why: forgotten }
+  if (content === 'unchanged') return { standing: wish === 'need' ? 'requested' : 'done' }
+  return { standing: 'changed', why: content.why, told: wish === 'done' }
+}
+
+const forgotten = 'Rucio no longer knows it'
 
 /** Keys of the targets that Rucio lists as requested: one search a scope, however many targets it has. */
 async function requestedAmong(
@@ -50,7 +66,7 @@ type Wish = 'need' | 'done' | { readonly why: string }
 /** What is wished for one DID, by its own tag. Only the two exact values are a wish. */
 export async function wishOf(client: RucioClient, did: Did, tag: Tag, signal: AbortSignal): Promise<Wish> {
   const metadata = await client.metadata(did, signal)
-  if (metadata === null) return { why: 'Rucio no longer knows it' }
+  if (metadata === null) return { why: forgotten }
   const value = metadata.values[tag.key]
   if (value === tag.need) return 'need'
   if (value === tag.done) return 'done'
@@ -62,18 +78,16 @@ async function compared(
   target: Frozen,
   columns: DidColumns | undefined,
   files: readonly ListedFile[],
-  wish: 'need' | 'done',
   signal: AbortSignal,
-): Promise<Standing> {
-  if (columns === undefined) return { standing: 'withdrawn', why: 'Rucio no longer knows it' }
-  const unchanged = { standing: wish === 'need' ? 'requested' : 'done' } as const
-  const changed = (why: string): Standing => ({ standing: 'changed', why, told: wish === 'done' })
-  const why = differenceOf(target, columns)
-  if (why !== null) return changed(why)
-  if (fingerprintOf(files) === target.fingerprint) return unchanged
-  // Its columns agree: a list that was cut between two lines looks just like this, so it is asked for once more, alone.
+): Promise<Comparison> {
+  // What a list does not show is asked for once more, alone: one that was cut between two lines looks whole.
+  const now = columns ?? (await client.metadata(target.did, signal))
+  if (now === null) return 'gone'
+  const why = differenceOf(target, now)
+  if (why !== null) return { why }
+  if (fingerprintOf(files) === target.fingerprint) return 'unchanged'
   const again = fingerprintOf(await client.bulkFiles([target.did], signal))
-  return again === target.fingerprint ? unchanged : changed('its files are not those that were archived')
+  return again === target.fingerprint ? 'unchanged' : { why: 'its files are not those that were archived' }
 }
 
 function differenceOf(target: Frozen, now: DidColumns): string | null {

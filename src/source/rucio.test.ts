@@ -367,7 +367,8 @@ describe('standing()', () => {
     const targets = await frozen(it)
     it.calls()
     expect(await it.source.standing(targets, false, never)).toEqual(Array(3).fill({ standing: 'requested' }))
-    expect(it.calls()).toEqual(['search', 'search', 'bulkmeta', 'bulkfiles'])
+    // The tag last: between it and the telling somebody may withdraw it.
+    expect(it.calls()).toEqual(['bulkmeta', 'bulkfiles', 'search', 'search'])
   })
 
   const changes: [string, (ds: Dataset) => unknown, string][] = [
@@ -412,7 +413,7 @@ describe('standing()', () => {
     it.datasets[0]!.tag = 'TAPE:done'
     it.calls()
     expect(await it.source.standing(targets, true, never)).toEqual([{ standing: 'done' }, { standing: 'requested' }])
-    expect(it.calls()).toEqual(['search', 'bulkmeta', 'bulkfiles'])
+    expect(it.calls()).toEqual(['bulkmeta', 'bulkfiles', 'search'])
   })
 
   test('takes a dataset that is gone for withdrawn', async () => {
@@ -431,6 +432,16 @@ describe('standing()', () => {
     expect(await it.source.standing(targets, false, never)).toEqual(Array(2).fill({ standing: 'requested' }))
   })
 
+  test.each([false, true])(
+    'does not take columns that were cut between two lines for a withdrawal (told: %s)',
+    async (told) => {
+      const it = await world(dataset('raw', 'a'), dataset('raw', 'b'))
+      const targets = await frozen(it)
+      it.odd = cutting('/dids/bulkmeta', 1)(it.datasets)
+      expect(await it.source.standing(targets, told, never)).toEqual(Array(2).fill({ standing: 'requested' }))
+    },
+  )
+
   test('does not take a search that was cut for a withdrawal', async () => {
     const it = await world(dataset('raw', 'a'))
     const targets = await frozen(it)
@@ -439,6 +450,36 @@ describe('standing()', () => {
       (response) => response.end(),
     )
     expect(await it.source.standing(targets, false, never)).toEqual([{ standing: 'requested' }])
+  })
+})
+
+describe('a question that only one dataset makes too long for the server', () => {
+  /** A proxy that gives up on each question about the files of b. */
+  const tooLong = (status: number) =>
+    when(
+      ({ url, body }) => url.startsWith('/dids/bulkfiles') && body.includes('"b"'),
+      (response) => response.writeHead(status).end(),
+    )
+
+  test.each([502, 504])('is not taken for an outage (%i): the others are not paused for it', async (status) => {
+    const it = await world(dataset('raw', 'a'), dataset('raw', 'b'))
+    const targets = await frozen(it)
+    it.odd = tooLong(status)
+    const [poll] = await it.source.poll(never)
+    const sightings = 'sightings' in poll! ? poll.sightings : []
+    await expect(it.source.freeze(sightings, never)).rejects.toMatchObject({ code: 'RUCIO_FAILED' })
+    await expect(it.source.standing(targets, false, never)).rejects.toMatchObject({ code: 'RUCIO_FAILED' })
+    expect(await it.source.standing(targets.slice(0, 1), false, never)).toEqual([{ standing: 'requested' }])
+  })
+
+  test('is one when nothing else is answered either', async () => {
+    const it = await world(dataset('raw', 'a'))
+    const targets = await frozen(it)
+    it.odd = when(
+      ({ url }) => !url.startsWith('/auth'),
+      (response) => response.writeHead(502).end(),
+    )
+    await expect(it.source.standing(targets, false, never)).rejects.toMatchObject({ code: 'RUCIO_UNREACHABLE' })
   })
 })
 

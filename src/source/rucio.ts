@@ -61,11 +61,39 @@ export function rucioSource(options: RucioSourceOptions): RucioSource {
       if (wish === 'need') return null
       return wish === 'done' ? { why: `the tag is now "${tag.done}"` } : wish
     },
-    freeze: (sightings, signal) => freeze(client, sightings, disk, tag.key, signal),
-    standing: (targets, told, signal) => standing(client, targets, tag, told, signal),
+    freeze: (sightings, signal) =>
+      blamed(client, sightings, () => freeze(client, sightings, disk, tag.key, signal), signal),
+    standing: (targets, told, signal) =>
+      blamed(client, targets, () => standing(client, targets, tag, told, signal), signal),
     tellDone: (dids, signal) => tell(client, dids, tag.key, tag.done, signal),
     tellNeed: (dids, signal) => tell(client, dids, tag.key, tag.need, signal),
     describe: (did, signal) => describe(client, did, disk, tag, signal),
+  }
+}
+
+/**
+ * Asks about some DIDs. A proxy that gives up on a question which is too long looks like a server that is away: if that answers a
+ * short one, the fault is of what was asked about.
+ * @throws TapeRseError RUCIO_FAILED then
+ */
+async function blamed<T>(
+  client: RucioClient,
+  about: readonly { readonly did: Did }[],
+  ask: () => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    const away = error instanceof TapeRseError && ['RUCIO_UNREACHABLE', 'RUCIO_OVERLOADED'].includes(error.code)
+    const answers = away && (await client.bulkColumns([about[0]!.did], signal).then(Boolean, () => false))
+    if (!answers) throw error
+    throw failure(
+      'RUCIO_FAILED',
+      `${error.message}, though it answers other questions`,
+      'It is tried again later. If it stays, give the proxy of Rucio more time for its answers.',
+      error,
+    )
   }
 }
 
@@ -79,7 +107,7 @@ function poller(client: RucioClient, scopes: readonly string[], tag: Tag): Sourc
   /** One scope after the other: each search may scan the metadata of every file in Rucio. */
   async function search(scope: string, signal: AbortSignal): Promise<Found> {
     try {
-      const names = await client.search(scope, tag.key, tag.need, signal)
+      const names = [...new Set(await client.search(scope, tag.key, tag.need, signal))]
       // For a scope that does not exist, Rucio finds nothing and says nothing.
       if (names.length === 0 && !seen.has(scope)) for (const each of await client.scopes(signal)) seen.add(each)
       if (names.length === 0 && !seen.has(scope)) throw unknownScope(scope)
