@@ -592,6 +592,52 @@ describe('serve()', () => {
     expect(states.filter((state) => state === 'written')).toHaveLength(2)
   })
 
+  test('leaves a site alone for longer and longer that answers a poll and nothing else', async () => {
+    const world = await memoryWorld(['a'])
+    const began = world.time.getTime()
+    const failing = (pipeline: Pipeline): Pipeline => ({
+      ...pipeline,
+      source: {
+        ...pipeline.source,
+        freeze: () => Promise.reject(failure('RUCIO_UNREACHABLE', 'Cannot list', 'Wait.')),
+      },
+    })
+    await serveUntil(world, () => world.time.getTime() - began > 3_600_000, failing)
+    const pauses = world.log.filter((line) => line.includes('paused')).length
+    expect(pauses).toBeGreaterThan(5)
+    expect(pauses).toBeLessThan(40)
+  })
+
+  test('packs an object again that something removes each time, and not for ever at once', async () => {
+    const world = await memoryWorld(['a', 'b'])
+    world.onTouch = (what) => {
+      if (what !== 'after written') return
+      for (const path of world.store.files.keys()) if (path.startsWith('raw/a/')) world.store.files.delete(path)
+    }
+    await serveUntil(world, untilCommitted(world, 'b', 'acknowledged'))
+    await serveUntil(world, async () => (await rowsOf(world, 'a'))[0]!.failures > 0)
+    expect(await rowsOf(world, 'a')).toMatchObject([{ held: false, problems: [{ code: 'VAULT_IO' }] }])
+  })
+
+  test('freezes the others when the old objects of one cannot be looked at', async () => {
+    const world = await memoryWorld(['a', 'b', 'c'])
+    await run(world)
+    for (const name of ['a', 'b', 'c']) dataset(world, name).tag = 'need'
+    const failing = (pipeline: Pipeline): Pipeline => ({
+      ...pipeline,
+      movers: {
+        run: (order, ...rest) => {
+          if (order.kind === 'stat' && JSON.stringify(order).includes('/b/'))
+            throw failure('VAULT_IO', 'Cannot stat raw/b: EIO', 'Wait.')
+          return pipeline.movers.run(order, ...rest)
+        },
+      },
+    })
+    await serveUntil(world, () => isDone(world, 'a', 'c'), failing)
+    expect(await rowsOf(world, 'b')).toMatchObject([{ state: 'requested', problems: [{ code: 'VAULT_IO' }] }, {}])
+    expect(world.log.filter((line) => line.includes('paused'))).toEqual([])
+  })
+
   test('ends with what is a bug, at once', async () => {
     const world = await memoryWorld(['a'])
     const bug = new TypeError('x is not a function')

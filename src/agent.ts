@@ -164,12 +164,16 @@ async function firstWithWork(p: Pipeline, steps: readonly Step[], signal: AbortS
 
 const mayBegin = async (p: Pipeline): Promise<boolean> => (await p.catalog.drained()) === null
 
+/** A gate that shuts sooner after it opened was not really open: vault and source answer, and something else of them fails. */
+const steadyMs = 600_000
+
 /**
  * Whether a pipeline may work: not before its vault and its source have answered, and not while one of them is at fault.
- * `said`: the fault that the log has told of.
+ * `said`: the fault that the log has told of. `failures`: since it was last open for a while.
  */
 interface Gate {
   open: boolean
+  openedAt: number
   failures: number
   probeAt: number
   said: ErrorCode | null
@@ -179,14 +183,15 @@ async function serveOne({ pipeline: p, timetable, alone }: Service, shift: Shift
   const { movers, stop, signal, napMs = gatherMs } = shift
   const broken = new AbortController()
   const both = AbortSignal.any([signal, broken.signal])
-  const gate: Gate = { open: false, failures: 0, probeAt: 0, said: null }
+  const gate: Gate = { open: false, openedAt: 0, failures: 0, probeAt: 0, said: null }
 
   async function shut(error: unknown): Promise<void> {
     const { code } = problemsOf(error)[0]!
     await pause(p, error)
+    const now = p.now().getTime()
+    gate.failures = gate.open && now - gate.openedAt >= steadyMs ? 1 : gate.failures + 1
     gate.open = false
-    gate.failures++
-    gate.probeAt = p.now().getTime() + probeMs(gate.failures, p.random)
+    gate.probeAt = now + probeMs(gate.failures, p.random)
     if (gate.said !== code) logPause(p, error)
     gate.said = code
   }
@@ -202,7 +207,7 @@ async function serveOne({ pipeline: p, timetable, alone }: Service, shift: Shift
     if (gate.said === 'VAULT_FULL') await firstWithWork(p, moving, both)
     await p.catalog.unpause(p.name) // commit
     if (gate.said !== null) p.log.info(`pipeline ${p.name} goes on`)
-    Object.assign(gate, { open: true, failures: 0, said: null })
+    Object.assign(gate, { open: true, openedAt: p.now().getTime(), said: null })
   }
 
   const keep: Work = async () => {

@@ -8,6 +8,16 @@ import { withClaim, type Moved } from './set-back.ts'
 /** An object that does not match is packed again; the second time that happens, a person has to look. */
 const mismatchesBeforeHold = 2
 
+/** An object that is lost after more attempts than these is packed again after a back-off only. */
+const patientAttempts = 3
+
+const lost = (name: string) =>
+  failure(
+    'VAULT_IO',
+    `Cannot confirm ${name}: it is gone from the vault, as it was before`,
+    'See what removes hidden files (.*.part) from the mount. It is packed again.',
+  )
+
 /** Has the next written bundle read back by another mover than the one that wrote it, and published if it is proven. */
 export const confirmNext: Step = async (p, signal) => {
   const claim = await p.catalog.claim(p.name, 'written', p.due())
@@ -41,6 +51,8 @@ async function confirm(p: Pipeline, claim: Claim, moved: Moved, signal: AbortSig
     }
     case 'lost':
       await p.catalog.unwritten(claim, false) // commit
+      // A crash can lose one. Who loses one after the other shall not keep a mover busy for ever.
+      if (attempt > patientAttempts) throw lost(name)
       await p.catalog.release(claim)
       p.log.warn(`${name} is gone from the vault before it was confirmed; it is packed again`, about)
       return

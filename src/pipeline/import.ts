@@ -9,7 +9,7 @@ import { differenceText } from '../plan/difference.ts'
 import { memberProblems } from '../plan/members.ts'
 import { placeProblems } from '../plan/place.ts'
 import type { BundleRow, Generation, Requested, TargetRow } from '../catalog/catalog.ts'
-import type { Freezing } from '../source/source.ts'
+import { halving } from './halving.ts'
 import type { Pipeline, Step } from './pipeline.ts'
 import { isOfTargets, recordSetBack, setBack } from './set-back.ts'
 
@@ -64,15 +64,15 @@ async function withdrawGone(p: Pipeline, unseen: readonly TargetRow[], signal: A
 export const freezeNext: Step = async (p, signal) => {
   const requests = await p.catalog.requested(p.name, batch, p.due())
   if (requests.length === 0) return false
-  const freezings = await freezeEach(p, requests, signal)
-  const archived = await archivedObjects(p, requests, signal)
+  const freezings = await halving(requests, (some) => p.source.freeze(some.map(asSighting), signal))
+  const archived = await halving(requests, (some) => archivedObjects(p, some, signal))
 
   const frozen: { id: TargetId; did: Did; generation: number; content: Content; bundles: readonly PlannedBundle[] }[] =
     []
   for (const [index, request] of requests.entries()) {
-    const freezing = freezings[index]!
-    if ('error' in freezing) {
-      await setBack(p, request.row, null, freezing.error)
+    const [freezing, there] = [freezings[index]!, archived[index]!]
+    if ('error' in freezing || 'error' in there) {
+      await setBack(p, request.row, null, 'error' in freezing ? freezing.error : (there as { error: unknown }).error)
       continue
     }
     if ('problems' in freezing) {
@@ -80,7 +80,7 @@ export const freezeNext: Step = async (p, signal) => {
       continue
     }
     const { content } = freezing
-    const decision = decide(request, content, archived.get(request.row.id) ?? new Set())
+    const decision = decide(request, content, there)
     if (decision.kind === 'revive') {
       const { earlier } = decision
       if (!(await p.catalog.revive(request.row.id, earlier.id, content.closedAt, p.now()))) continue // commit
@@ -105,23 +105,6 @@ export const freezeNext: Step = async (p, signal) => {
       objects: bundles.length,
     })
   return true
-}
-
-/** Freezes all at once; if an answer is refused or broken, half and half, until the culprit stands alone with its error. */
-async function freezeEach(
-  p: Pipeline,
-  requests: readonly Requested[],
-  signal: AbortSignal,
-): Promise<readonly (Freezing | { readonly error: unknown })[]> {
-  try {
-    return await p.source.freeze(requests.map(asSighting), signal)
-  } catch (error) {
-    if (!isOfTargets(error)) throw error
-    if (requests.length === 1) return [{ error }]
-    const half = Math.ceil(requests.length / 2)
-    const first = await freezeEach(p, requests.slice(0, half), signal)
-    return [...first, ...(await freezeEach(p, requests.slice(half), signal))]
-  }
 }
 
 const asSighting = ({ row }: Requested): Sighting => ({
@@ -191,26 +174,23 @@ async function reopened(
   }
 }
 
-/** Of each request whose DID was acknowledged before: its bundles whose objects are in the vault now, with their recorded size. */
+/** Of each request: the bundles of its acknowledged generations whose objects are in the vault now, with their recorded size. */
 async function archivedObjects(
   p: Pipeline,
   requests: readonly Requested[],
   signal: AbortSignal,
-): Promise<ReadonlyMap<TargetId, ReadonlySet<BundleId>>> {
-  const archived = requests.flatMap(({ row, earlier }) =>
+): Promise<readonly ReadonlySet<BundleId>[]> {
+  const archived = requests.map(({ earlier }) =>
     earlier
-      .filter((generation) => generation.row.state === 'acknowledged')
-      .flatMap(({ bundles }) => bundles.filter(({ removedAt }) => removedAt === null))
-      .map((bundle) => ({ id: row.id, bundle })),
+      .filter(({ row }) => row.state === 'acknowledged')
+      .flatMap(({ bundles }) => bundles.filter(({ removedAt }) => removedAt === null)),
   )
-  const there = new Map<TargetId, Set<BundleId>>()
-  if (archived.length === 0) return there
-  const locations = archived.map(({ bundle }) => bundle.location!)
+  const bundles = archived.flat()
+  if (bundles.length === 0) return archived.map(() => new Set())
+  const locations = bundles.map(({ location }) => location!)
   const { answer } = await p.movers.run<'stat'>({ kind: 'stat', vault: p.vault, locations }, anyMover, signal)
-  for (const [index, { id, bundle }] of archived.entries()) {
-    if (answer.bytes[index] === bundle.bytes) there.set(id, (there.get(id) ?? new Set()).add(bundle.id))
-  }
-  return there
+  const there = new Set(bundles.filter(({ bytes }, index) => answer.bytes[index] === bytes).map(({ id }) => id))
+  return archived.map((own) => new Set(own.map(({ id }) => id).filter((id) => there.has(id))))
 }
 
 /** Splits a target's content into objects; or everything that stands in the way, before a byte moves. */
