@@ -56,6 +56,16 @@ describe('startSupervisor()', () => {
     expect(lives(first.mover)).toBe(true)
   })
 
+  test('takes an order that cannot be sent for the end of its mover, not for a bug', async () => {
+    start()
+    const order: OrderOf<'inspect'> = { kind: 'inspect', sourceRoot: '/data', files: [] }
+    const endless = { ...order, toJSON: () => { throw new RangeError('Invalid string length') } } // prettier-ignore
+    await expect(movers.run(endless, anyMover, never)).rejects.toMatchObject({
+      code: 'MOVER_DIED',
+      message: expect.stringContaining('Invalid string length'),
+    })
+  })
+
   test('gives an order to another mover than the one that must not have it', async () => {
     start()
     const first = await movers.run(order('x'), anyMover, never)

@@ -51,7 +51,8 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
   let size = options.movers
 
   function hire(): Mover {
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...frugal, options.script], {
+    const node = ['--disable-warning=ExperimentalWarning', ...frugal]
+    const child = spawn(process.execPath, [...node, options.script, String(process.pid)], {
       detached: true, // its own process group: a terminal's Ctrl-C reaches the control process alone
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: {},
@@ -233,9 +234,14 @@ function converse(
       return
     }
     signal.addEventListener('abort', onAbort, { once: true })
-    child.send(request, (error) => {
-      if (error !== null) settle({ kind: 'died', how: error.message })
-    })
+    try {
+      child.send(request, (error) => {
+        if (error !== null) settle({ kind: 'died', how: error.message })
+      })
+    } catch (error) {
+      // It never began, for want of descriptors or memory, and has no channel; or the order is too long for one text.
+      settle({ kind: 'died', how: error instanceof Error ? error.message : String(error) })
+    }
   })
 }
 

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { adler32, hex32 } from '../io/adler32.ts'
-import { anyMover, type ObjectPlan, type VaultSettings } from '../model/order.ts'
+import { anyMover, type ObjectPlan, type PackOrder, type VaultSettings } from '../model/order.ts'
 import { zipFormat } from '../pack/zip.ts'
 import { startSupervisor, type Supervisor } from './supervisor.ts'
 
@@ -184,6 +184,23 @@ describe('a mover', () => {
     expect(readdirSync(vault.root).sort()).toEqual(['.tape-rse.json', 'raw'])
     expect(readdirSync(join(vault.root, 'raw'))).toEqual([])
     expect(await remove(object)).toEqual({ outcome: 'absent' })
+  })
+
+  test('ends at once if the agent died that began it, before it could look who that was', async () => {
+    const other = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, '1'], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    })
+    const order: PackOrder = {
+      kind: 'pack',
+      vault,
+      location,
+      attempt: 1,
+      sourceRoot: source,
+      object: objectOf({ a: content('a', 10) }),
+    }
+    other.send({ id: 1, order }, () => undefined)
+    expect(await new Promise((resolve) => other.once('exit', resolve))).toBe(0)
+    expect(left()).toEqual(['.tape-rse.json'])
   })
 
   test('ends when its parent is killed, in the middle of an order, and publishes nothing', async () => {

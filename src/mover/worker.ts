@@ -8,11 +8,12 @@ import { execute, type MoverAdapters } from './execute.ts'
 import type { Reply, Request } from './protocol.ts'
 
 /**
- * A mover's process. It reads one order at a time from its channel and carries it out with synchronous calls; it installs no
+ * A mover's process, started by the process whose id is its argument. It reads one order at a time from its channel and carries it out with synchronous calls; it installs no
  * signal handler, and ends by itself when its parent is gone: at the next block, because a synchronous loop never sees the
  * channel close, or at once when it is idle.
  */
-const parent = process.ppid
+const parent = Number(process.argv[2])
+if (process.ppid !== parent) process.exit() // it died while this process began: whoever looks later finds another parent
 const progressMs = 500
 
 const vaults = new Map<string, Vault>()

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { execFileSync } from 'node:child_process'
 import {
   existsSync,
   lstatSync,
@@ -186,6 +187,31 @@ describe('hpssfsVault()', () => {
       expect(() => vault.create(location, 2, 1)).toThrow(refusal('OBJECT_FOREIGN'))
       vault.removeUnproven(location)
       expect(vault.stat(location)).toBeNull()
+    })
+
+    test('makes an object durable that is found, before it counts: who wrote it may have been killed before its sync', () => {
+      const writer = open().create(location, 1, 1)
+      writer.write(Buffer.from('x')) // and then SIGKILL
+      // A process that tells what it has synced, in order; nothing else of it is changed.
+      const script = `
+        import fs from 'node:fs'
+        import { syncBuiltinESMExports } from 'node:module'
+        const { fsyncSync } = fs
+        const synced = []
+        fs.fsyncSync = (fd) => (synced.push(fs.readlinkSync('/proc/self/fd/' + fd)), fsyncSync(fd))
+        syncBuiltinESMExports()
+        const { hpssfsVault } = await import(${JSON.stringify(join(import.meta.dirname, 'hpssfs.ts'))})
+        const vault = hpssfsVault(${JSON.stringify(settings(root, { publish: 'direct' }))})
+        vault.check(true)
+        synced.length = 0
+        vault.publish(${JSON.stringify(location)}, 2, 1)
+        console.log(JSON.stringify(synced))`
+      const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script]
+      const synced = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as string[]
+      const path = join(root, location)
+      expect(synced.slice(0, 2)).toEqual([path, dirname(path)])
+      expect(synced.at(-1)).toBe(root)
+      writer.abandon()
     })
 
     test('leaves a successor’s object alone when it wakes up late and gives up', () => {

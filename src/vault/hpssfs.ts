@@ -72,8 +72,8 @@ export function hpssfsVault(settings: VaultSettings): Vault {
     )
   }
 
-  /** The root as it was checked: the same device, or nothing is done. */
-  function sameDevice(): bigint {
+  /** The device of the root. One that changed since it was checked is checked again, with its marker. */
+  function checkedDevice(): bigint {
     const device = checked
     if (device === null || deviceOfRoot(settings) !== device) {
       check(true)
@@ -83,7 +83,7 @@ export function hpssfsVault(settings: VaultSettings): Vault {
   }
 
   function create(location: string, attempt: number, bytes: number): ObjectWriter {
-    const device = sameDevice()
+    const device = checkedDevice()
     const path = at(location)
     makeDirectories(root, dirname(location))
     for (let earlier = 1; earlier < attempt; earlier++) remove(partOf(path, earlier))
@@ -100,7 +100,7 @@ export function hpssfsVault(settings: VaultSettings): Vault {
   }
 
   function publishPart(location: string, attempt: number, bytes: number): void {
-    sameDevice()
+    checkedDevice()
     const path = at(location)
     const part = publish === 'direct' ? null : fileAt(partOf(path, attempt))
     if (part !== null) {
@@ -131,14 +131,14 @@ export function hpssfsVault(settings: VaultSettings): Vault {
     check,
     create,
     openPart: (location, attempt) => (
-      sameDevice(),
+      checkedDevice(),
       publish === 'direct' ? null : openReader(partOf(at(location), attempt))
     ),
-    open: (location) => (sameDevice(), openReader(at(location))),
+    open: (location) => (checkedDevice(), openReader(at(location))),
     publish: publishPart,
-    stat: (location) => (sameDevice(), fileAt(at(location))),
+    stat: (location) => (checkedDevice(), fileAt(at(location))),
     setAside(location, attempt, what) {
-      sameDevice()
+      checkedDevice()
       const path = at(location)
       const bad = what === 'part' ? partOf(path, attempt) : path
       const aside = asideOf(path, attempt)
@@ -153,7 +153,7 @@ export function hpssfsVault(settings: VaultSettings): Vault {
       }
     },
     clean(location, attempts) {
-      sameDevice()
+      checkedDevice()
       let removed = 0
       for (let attempt = 1; attempt <= attempts; attempt++) {
         for (const path of [partOf(at(location), attempt), asideOf(at(location), attempt)]) if (remove(path)) removed++
@@ -161,7 +161,7 @@ export function hpssfsVault(settings: VaultSettings): Vault {
       return removed
     },
     remove(location) {
-      sameDevice()
+      checkedDevice()
       const path = at(location)
       remove(path)
       if (sizeOf(dirname(path)) === null) return // an earlier call came as far as that
@@ -169,7 +169,7 @@ export function hpssfsVault(settings: VaultSettings): Vault {
       removeEmpty(root, dirname(location))
     },
     removeUnproven: (location) => {
-      sameDevice()
+      checkedDevice()
       remove(at(location))
     },
   }
@@ -294,7 +294,7 @@ function openWriter(path: string, device: bigint): ObjectWriter {
   )
   let open = true
   let written = 0
-  const { dev, ino } = fstatSync(fd, { bigint: true })
+  const { dev, ino } = vaultCall('stat', path, () => fstatSync(fd, { bigint: true }))
   const close = () => {
     open = false
     closeSync(fd)
