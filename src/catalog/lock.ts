@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { failure } from '../model/errors.ts'
 
@@ -7,7 +8,8 @@ import { failure } from '../model/errors.ts'
  * @throws TapeRseError CATALOG_LOCKED if another agent has it
  */
 export function lockCatalog(catalog: string): () => void {
-  const file = `${catalog}.lock`
+  // By its real path: two names of one catalog are one catalog.
+  const file = `${existsSync(catalog) ? realpathSync(catalog) : catalog}.lock`
   let lock: DatabaseSync | null = null
   try {
     lock = new DatabaseSync(file, { timeout: 0 })

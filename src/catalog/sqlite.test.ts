@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -84,6 +84,14 @@ describe('a catalog file', () => {
       expect(() => lockCatalog(file)).toThrow(expect.objectContaining({ code: 'CATALOG_LOCKED' }))
       unlock()
       lockCatalog(file)()
+    })
+
+    test('lets one agent in, by whatever name the catalog is called', async () => {
+      await (await openCatalog(options(file))).close()
+      symlinkSync(file, join(directory, 'link.db'))
+      const unlock = lockCatalog(join(directory, 'link.db'))
+      expect(() => lockCatalog(file)).toThrow(expect.objectContaining({ code: 'CATALOG_LOCKED' }))
+      unlock()
     })
 
     test('is held against another process, and free as soon as its holder is killed', () => {

@@ -17,7 +17,8 @@ export interface CatalogOptions {
 }
 
 /**
- * Opens the catalog for the agent, and makes it if it is not there. The caller holds its lock (lock.ts).
+ * Opens the catalog to write to it, and makes it if it is not there. Only an agent holds its lock (lock.ts): commands write beside
+ * it, each method being one transaction.
  * @throws TapeRseError CATALOG_UNUSABLE
  */
 export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
