@@ -4,11 +4,12 @@ import { openMovers, openSite, pipelines, sayIfUntested, withAgent, withGrace, t
 import { changesBetween } from './config/changes.ts'
 import type { Config } from './config/schema.ts'
 import { mutex, type Mutex } from './io/mutex.ts'
+import { problemsOf } from './model/errors.ts'
 import type { Supervisor } from './mover/supervisor.ts'
 import { runTimetable } from './timetable.ts'
 
-/** Calls `apply` with each config that is to replace the one in force; returns the function that ends that. */
-export type ConfigSource = (apply: (config: Config) => void) => () => void
+/** Calls `apply`, which says whether it is in force then, with each new config; returns the function that ends that. */
+export type ConfigSource = (apply: (config: Config) => boolean) => () => void
 
 /** The agent with one config. */
 interface Session {
@@ -45,12 +46,14 @@ export async function archiveUntilStopped(
         const open = new Set([session])
 
         const unwatch = configs((config) => {
-          if (shift.stop.aborted || !mayReplace(current, config, ambient)) return
+          if (shift.stop.aborted || !mayReplace(current, config, ambient)) return false
+          const next = begin(config) // if that fails, the old one goes on
           session.retire()
           movers.resize(config.movers)
           current = config
-          session = begin(config)
-          open.add(session)
+          session = next
+          open.add(next)
+          return true
         })
         const errors: unknown[] = []
         try {
@@ -66,7 +69,7 @@ export async function archiveUntilStopped(
           unwatch()
           await movers.close()
         }
-        if (errors.length > 0 && !signal.aborted) throw errors[0]
+        for (const error of errors) if (problemsOf(error)[0]!.code !== 'INTERRUPTED') throw error
       },
     ),
   )

@@ -82,7 +82,7 @@ function generationOf({ generation }: RemoveOptions): number | null {
 const refused = (did: Did, what: string, hint: string) =>
   failure('REMOVAL_REFUSED', `Cannot remove ${formatDid(did)}: ${what}`, hint)
 
-/** `done` must not outlive the objects that it promises. */
+/** `done` must not outlive the objects that it promises: those of the newest generation that was archived whole. */
 async function refuseDone(
   did: Did,
   { pipeline, generations }: Removal,
@@ -90,8 +90,11 @@ async function refuseDone(
   site: Site,
   signal: AbortSignal,
 ): Promise<void> {
-  const last = known.find(({ row }) => row.pipeline === pipeline.name && row.state === 'acknowledged')
-  if (last === undefined || !generations.includes(last)) return
+  const promised = known.find(
+    ({ row, bundles }) =>
+      row.pipeline === pipeline.name && bundles.every(({ state }) => state === 'confirmed') && bundles.length > 0,
+  )
+  if (promised !== undefined && promised.row.state === 'acknowledged' && !generations.includes(promised)) return
   const description = await site.source(pipeline).describe(did, signal)
   const { tapeRse } = pipeline.source
   if (description?.tag !== `${tapeRse}:done`) return

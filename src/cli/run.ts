@@ -49,8 +49,7 @@ const configsOf =
       everyMs: lookEveryMs,
       load: () => loadConfig(loaded.file, terminal.env, terminal.cwd),
       changed: ({ config }) => {
-        terminal.configureLog(config.log)
-        apply(config)
+        if (apply(config)) terminal.configureLog(config.log)
       },
       invalid: (error) => {
         for (const { code, message, hint } of problemsOf(error))
