@@ -25,6 +25,9 @@ module.exports = {
     },
     only('lanes', '^src/lanes\\.ts$', '^src/lanes\\.ts$', 'no domain words'),
     only('agent', '^src/agent\\.ts$', `^src/(model|plan|pipeline)/|^src/(agent|lanes)\\.ts$|${ports}`),
+    only('app', '^src/app\\.ts$', '^src/(?!cli/|main|service|server/)', 'everything below it'),
+    only('service', '^src/service\\.ts$', '^src/(?!cli/|main)'),
+    only('cli', '^src/cli/', '^src/(?!main)'),
     only('timetable', '^src/timetable\\.ts$', '^src/(timetable|agent)\\.ts$'),
     only(
       'source',

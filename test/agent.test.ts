@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { datasets, signIn, type RucioRest } from '../src/testing/rucio-rest.ts'
 import { rucio, seedDataset, sql } from './rucio/testbed.ts'
 import { describeWithEachRucio } from './with-rucio.ts'
@@ -297,6 +298,20 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
       [1, 'acknowledged'],
       [2, 'acknowledged'],
     ])
+  }, 60_000)
+
+  test('removes nothing that Rucio says done of, whatever the catalog takes it for', async () => {
+    await seed('d', two('d'))
+    await site.run('run', '--once')
+    // What an earlier version made of an answer of Rucio that was cut short.
+    const catalog = new DatabaseSync(site.catalog)
+    catalog.exec(`UPDATE targets SET state = 'withdrawn', ended_why = 'Rucio no longer knows it'`)
+    catalog.close()
+    expect(await site.run('remove', `${scope}:d`, '--yes')).toMatchObject({
+      code: 6,
+      err: expect.stringContaining('TAPE:done of it'),
+    })
+    expect(site.objects()).toEqual([object('d')])
   }, 60_000)
 
   test('plans a dataset before it is closed or tagged, with every problem', async () => {

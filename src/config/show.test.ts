@@ -35,6 +35,11 @@ describe('an example config', () => {
     expect(load(configText(loaded)).config).toEqual(loaded.config)
   })
 
+  test('tape-rse.example.yaml names every key that has a default', () => {
+    const { origins } = shownConfig(load(example('tape-rse.example.yaml')))
+    expect(Object.keys(origins).filter((key) => origins[key] === 'default')).toEqual([])
+  })
+
   test('is shown with the line of each value, or as a default', () => {
     const loaded = load(example('minimal.yaml'))
     const shown = configText(loaded)
