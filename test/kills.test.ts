@@ -1,30 +1,17 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { datasets, signIn, type RucioRest } from '../src/testing/rucio-rest.ts'
 import { seedDataset } from './rucio/testbed.ts'
 import { describeWithRucio } from './with-rucio.ts'
+import { childrenOf } from './processes.ts'
 import { makeSite, type Site } from './site.ts'
 
 const rounds = 20
 const scope = `k${randomBytes(5).toString('hex')}`
-
-/** Process ids of the children of a process. */
-function childrenOf(pid: number): readonly number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/u.test(name))
-    .map(Number)
-    .filter((each) => {
-      try {
-        return Number(readFileSync(`/proc/${each}/stat`, 'latin1').split(') ')[1]!.split(' ')[1]) === pid
-      } catch {
-        return false
-      }
-    })
-}
 
 function kill(pid: number): void {
   try {

@@ -5,18 +5,23 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { datasets, fileOf, signIn, type RucioRest } from '../src/testing/rucio-rest.ts'
+import { datasets, fileOf, signIn, type Login, type RucioRest } from '../src/testing/rucio-rest.ts'
 import { RUCIO_VERSION, seedDataset, type RucioBed } from './rucio/testbed.ts'
 import { describeWithEachRucio } from './with-rucio.ts'
+import { childrenOf } from './processes.ts'
 import { makeSite, type Ran, type Site, type SiteConfig } from './site.ts'
 
 /** The agent as a service: the built command, started as systemd would, on real servers. */
 
 const content = (label: string, bytes: number) => createHash('shake256', { outputLength: bytes }).update(label).digest()
 
-/** Waits until something is so; a test that waits in vain ends by its own limit. */
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await sleep(50)
+/** Waits until something is so. Who waits in vain ends, so that nothing goes on behind the next test. */
+async function until(holds: () => boolean | Promise<boolean>, limitMs = 200_000): Promise<void> {
+  const end = Date.now() + limitMs
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`waited in vain until ${holds.toString()}`)
+    await sleep(50)
+  }
 }
 
 interface Service {
@@ -29,12 +34,24 @@ interface Service {
 
 describeWithEachRucio('tape-rse run', (bed) => {
   let root: RucioRest
+  let agent: Login
   let scope: string
   let site: Site
   let services: Service[]
 
   beforeAll(async () => {
     root = await signIn(bed.url, bed.root)
+    // An account of its own: another test ends the tokens of the one that all share.
+    const account = `s${randomBytes(5).toString('hex')}`
+    agent = { account, username: account, password: `secret of ${account}` }
+    await root.ok('POST', `/accounts/${account}`, { type: 'SERVICE', email: 'nobody@example.org' })
+    const headers = {
+      'X-Rucio-Username': account,
+      'X-Rucio-Password': agent.password,
+      'X-Rucio-Email': 'a@example.org',
+    }
+    await root.call('PUT', `/identities/${account}/userpass`, undefined, headers)
+    await root.ok('POST', `/accounts/${account}/attr/admin`, { key: 'admin', value: 'true' })
   })
   beforeEach(async () => {
     scope = await newScope()
@@ -42,7 +59,11 @@ describeWithEachRucio('tape-rse run', (bed) => {
     services = []
   })
   afterEach(async () => {
-    for (const { child } of services) if (child.exitCode === null) child.kill('SIGKILL')
+    for (const { child } of services) {
+      if (child.exitCode !== null || child.signalCode !== null) continue
+      for (const mover of childrenOf(child.pid!)) process.kill(mover, 'SIGCONT') // one that is stopped would stay
+      child.kill('SIGKILL')
+    }
     await Promise.all(services.map(({ ended }) => ended))
     site.dispose()
   })
@@ -53,7 +74,7 @@ describeWithEachRucio('tape-rse run', (bed) => {
     return name
   }
   function siteFor(url: string): Site {
-    const made = makeSite({ url, agent: bed.agent, disk: bed.disk }, [scope])
+    const made = makeSite({ url, agent, disk: bed.disk }, [scope])
     made.configure((config) => (config['schedule'] = { every: '1s' }))
     return made
   }
@@ -339,19 +360,27 @@ describeWithEachRucio('tape-rse run', (bed) => {
 
   test('shows what moves while it moves', async () => {
     await seed('big', { bytes: 1_500_000_000 })
-    start()
+    const { child } = start()
+    const movers = (signal: NodeJS.Signals) => {
+      for (const pid of childrenOf(child.pid!)) process.kill(pid, signal)
+    }
+    await partWritten()
+    movers('SIGSTOP') // in the middle, for as long as a look takes
+    // Progress is written down every two seconds: let it tell once, and stop it again.
+    await sleep(2500)
+    movers('SIGCONT')
+    await sleep(100)
+    movers('SIGSTOP')
     interface Moving {
       pipelines: { moving: { did: { name: string }; doing: string; moved: number; bytes: number }[] }[]
     }
-    let seen: Moving['pipelines'][number]['moving'][number] | undefined
-    await until(async () => {
-      const { out, code } = await site.run('status', '--json')
-      if (code !== 0) return false // there is no catalog yet
-      seen = (JSON.parse(out) as Moving).pipelines[0]?.moving[0]
-      return (seen?.moved ?? 0) > 0
-    })
-    expect(seen).toMatchObject({ did: { name: 'big' } })
-    expect(seen!.moved).toBeLessThanOrEqual(seen!.bytes)
+    const { out } = await site.run('status', '--json')
+    const [move] = (JSON.parse(out) as Moving).pipelines[0]!.moving
+    expect(move).toMatchObject({ did: { name: 'big' }, doing: 'writing' })
+    expect(move!.moved).toBeGreaterThan(0)
+    expect(move!.moved).toBeLessThan(move!.bytes)
+    expect((await site.run('status')).out).toMatch(/Moving now:.*big 1 of 1 \| written .*MB\/s/su)
+    movers('SIGCONT')
     await done('big')
   }, 90_000)
 })
