@@ -187,7 +187,7 @@ export interface PipelineSummary {
   }[]
   readonly bundles: readonly {
     readonly state: BundleState
-    /** Of targets that are being archived; the others ended. */
+    /** Of targets that are being archived; the others are held, or ended. */
     readonly live: boolean
     readonly count: number
     readonly bytes: number

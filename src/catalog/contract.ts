@@ -448,6 +448,15 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
       ])
     })
 
+    test('summary() counts the objects of what is held apart: nobody works on them', async () => {
+      const id = await assigned('a')
+      const counted = async () =>
+        (await catalog.summary(at(6))).pipelines[0]!.bundles.map(({ live, count }) => [live, count])
+      expect(await counted()).toEqual([[true, 1]])
+      await catalog.setBack(id, { held: true, problems: [refused], at: at(5), notBefore: at(20), bundle: null })
+      expect(await counted()).toEqual([[false, 1]])
+    })
+
     test('summary() groups failures by reason, since the first of them', async () => {
       await seen(sighting('a'), sighting('b'), sighting('c'))
       for (const [name, minute] of [

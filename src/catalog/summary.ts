@@ -62,7 +62,7 @@ async function bundleCounts(db: Db) {
     .select((eb) => [
       'bundles.pipeline as pipeline',
       'bundles.state as state',
-      sql<0 | 1>`CASE targets.state WHEN 'frozen' THEN 1 ELSE 0 END`.as('live'),
+      sql<0 | 1>`CASE WHEN targets.state = 'frozen' AND targets.held = 0 THEN 1 ELSE 0 END`.as('live'),
       eb.fn.countAll<number>().as('count'),
       eb.fn.sum<number>('bundles.bytes').as('bytes'),
     ])
