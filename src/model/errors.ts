@@ -25,6 +25,9 @@ export const ERRORS = {
 
   RUCIO_UNREACHABLE: row('pause', 5, 'Rucio does not answer, or a proxy answers for it'),
   RUCIO_OVERLOADED: row('pause', 5, 'Rucio answers that it cannot serve the request now'),
+  RUCIO_NOT_TRUSTED: row('pause', 5, 'the server’s certificate is not one to trust'),
+  CREDENTIAL_UNUSABLE: row('pause', 6, 'a file with a credential, or with authorities, cannot be used'),
+  CREDENTIAL_EXPIRED: row('pause', 6, 'the certificate, proxy or token to sign in with is not valid now'),
   SIGN_IN_REFUSED: row('pause', 6, 'Rucio refused the account or its credentials'),
   RUCIO_BROKEN_ANSWER: row('retry', 5, 'an answer of Rucio was cut short or is not what Rucio promises'),
   RUCIO_FAILED: row('retry', 5, 'Rucio failed at this request'),

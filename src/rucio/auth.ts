@@ -1,31 +1,39 @@
-import { failure, TapeRseError } from '../model/errors.ts'
+import { TapeRseError } from '../model/errors.ts'
 import { parseRucioDate } from './answers.ts'
+import type { Identity, Life, Token } from './credentials.ts'
 import { RucioError } from './errors.ts'
-import type { HttpAnswer, HttpRequest } from './http.ts'
+import { unusable, type HttpAnswer, type HttpRequest } from './http.ts'
 import type { Patience } from './retry.ts'
 import { persist } from './retry.ts'
-import { refuse, skip } from './read.ts'
+import { readJson, refuse, skip } from './read.ts'
 
 /** The token is renewed when this much of its life is over; Rucio's live for one hour, and use does not prolong them. */
 const RENEW_AT = 0.8
 
-/** How to prove who we are. The password is asked for at each sign-in, so that it can be changed under a running agent. */
-export interface Credentials {
-  readonly type: 'userpass'
-  readonly account: string
-  readonly username: string
-  readonly password: () => Promise<string>
-}
+/**
+ * How to prove who we are. Everything secret is asked for at each sign-in, so that it can be changed under a running agent.
+ * `account`: null where Rucio shall say which account the identity has.
+ */
+export type Credentials = {
+  readonly account: string | null
+  /** null: Rucio's default, for all that serve only one. */
+  readonly vo: string | null
+} & (
+  | { readonly type: 'userpass'; readonly username: string; readonly password: () => Promise<string> }
+  | { readonly type: 'x509' | 'x509_proxy'; readonly identity: () => Promise<Identity> }
+  | { readonly type: 'token'; readonly token: (look?: 'look') => Promise<Token> }
+)
 
 /** Holds the token of one account. */
 export interface Session {
   /**
    * A token that should still be good. Callers that come while one is being fetched share it.
-   * @throws TapeRseError SIGN_IN_REFUSED, RUCIO_UNREACHABLE, RUCIO_OVERLOADED; INTERRUPTED
+   * @throws TapeRseError SIGN_IN_REFUSED, CREDENTIAL_UNUSABLE, CREDENTIAL_EXPIRED, RUCIO_UNREACHABLE, RUCIO_OVERLOADED,
+   * RUCIO_NOT_TRUSTED; INTERRUPTED
    */
   token(signal: AbortSignal): Promise<string>
-  /** Rucio refused this token: the next `token()` signs in again, unless somebody has already. */
-  forget(token: string): void
+  /** Rucio refused this token, and why: the next `token()` signs in again, unless somebody has already. */
+  forget(token: string, refusal: RucioError): void
 }
 
 export interface SessionOptions {
@@ -37,19 +45,60 @@ export interface SessionOptions {
   readonly now: () => Date
 }
 
-interface Token {
+export function openSession(options: SessionOptions): Session {
+  const { credentials } = options
+  return credentials.type === 'token' ? sessionOfToken(credentials, options) : sessionBySigningIn(credentials, options)
+}
+
+type OfType<T extends Credentials['type']> = Extract<Credentials, { type: T }>
+
+/** A token that somebody else renews in its file. One that was refused is not shown again. */
+function sessionOfToken({ account, token }: OfType<'token'>, { now, patience }: SessionOptions): Session {
+  const what = signInAs(account)
+  let refused: { readonly value: string; readonly why: RucioError } | null = null
+  return {
+    async token(signal) {
+      const read = () =>
+        token(refused === null ? undefined : 'look').catch((cause: unknown) => throwing(unusable(what, cause)))
+      const found = await persist(what, read, patience, signal)
+      if (!isHeaderText(found.value)) throw unusable(what, `${found.file} holds what cannot be a token`)
+      if (refused?.value !== found.value) {
+        refused = null
+        return found.value
+      }
+      throw outOfLife(what, 'token', found, now()) ?? refusedToken(what, found, refused.why)
+    },
+    forget(value, why) {
+      refused = { value, why }
+    },
+  }
+}
+
+const refusedToken = (what: string, { file }: Token, { message, status, exceptionClass }: RucioError): RucioError =>
+  new RucioError('SIGN_IN_REFUSED', `Cannot ${what}: Rucio refused the token in ${file}: ${afterColon(message)}`, {
+    status,
+    exceptionClass,
+    hint: 'Have a new token written into the file; its subject and issuer have to be mapped to the account in Rucio.',
+  })
+
+/** What follows "Cannot <verb> <thing>: ". */
+const afterColon = (message: string): string => message.slice(message.indexOf(': ') + 2)
+
+type SigningIn = OfType<'userpass' | 'x509' | 'x509_proxy'>
+
+interface Issued {
   readonly value: string
   /** null: it does not say when it dies. */
   readonly renewAt: Date | null
 }
 
-export function openSession(options: SessionOptions): Session {
-  let held: Token | null = null
-  let pending: Promise<Token> | null = null
+function sessionBySigningIn(credentials: SigningIn, options: SessionOptions): Session {
+  let held: Issued | null = null
+  let pending: Promise<Issued> | null = null
 
-  async function fetch(signal: AbortSignal): Promise<Token> {
+  async function fetch(signal: AbortSignal): Promise<Issued> {
     try {
-      return (held = await signIn(options, signal))
+      return (held = await signIn(credentials, options, signal))
     } finally {
       pending = null
     }
@@ -72,49 +121,119 @@ export function openSession(options: SessionOptions): Session {
   }
 }
 
-async function signIn(options: SessionOptions, signal: AbortSignal): Promise<Token> {
-  const { credentials, authHost, now } = options
-  const what = `sign in to Rucio as ${credentials.account}`
-  const password = await readPassword(what, credentials)
-  const request: HttpRequest = {
-    what,
-    method: 'GET',
-    url: `${authHost}/auth/userpass`,
-    headers: {
-      'X-Rucio-Account': credentials.account,
-      'X-Rucio-Username': credentials.username,
-      'X-Rucio-Password': password,
-      'X-Rucio-AppID': 'tape-rse',
-    },
-    body: null,
+async function signIn(
+  credentials: SigningIn,
+  { authHost, now, send, patience }: SessionOptions,
+  signal: AbortSignal,
+): Promise<Issued> {
+  const what = signInAs(credentials.account)
+  const attempt = async (): Promise<Issued> => {
+    const { request, secrets, identity } = await requestOf(what, credentials, authHost)
+    try {
+      const answer = await send(request, signal)
+      if (answer.status === 206) throw severalAccounts(what, await readJson(what, answer, signal))
+      if (answer.status !== 200) await refuse(what, answer, secrets, now())
+      await skip(what, answer, signal)
+      return issuedBy(what, answer, now())
+    } catch (error) {
+      throw identity === null ? error : ofIdentity(what, identity, error, now())
+    }
   }
-  const attempt = async (): Promise<Token> => {
-    const answer = await options.send(request, signal)
-    if (answer.status !== 200) await refuse(what, answer, [password], now())
-    await skip(what, answer, signal)
-    return tokenOf(what, answer, now())
+  return persist(what, attempt, patience, signal).catch((error: unknown) => throwing(siteAtFault(error)))
+}
+
+interface SignIn {
+  readonly request: HttpRequest
+  readonly secrets: readonly string[]
+  readonly identity: Identity | null
+}
+
+async function requestOf(what: string, credentials: SigningIn, authHost: string): Promise<SignIn> {
+  const { type, account, vo } = credentials
+  const common = {
+    'X-Rucio-AppID': 'tape-rse',
+    ...(account !== null && { 'X-Rucio-Account': account }),
+    ...(vo !== null && { 'X-Rucio-VO': vo }),
   }
-  return persist(what, attempt, options.patience, signal).catch((error: unknown) => {
-    throw siteAtFault(error)
+  const request = { what, method: 'GET', url: `${authHost}/auth/${type}`, headers: common, body: null } as const
+  if (credentials.type === 'userpass') {
+    const password = await credentials.password().catch((cause: unknown) => throwing(unusable(what, cause)))
+    if (!isHeaderText(password))
+      throw unusable(what, 'the password is empty, or holds characters that an HTTP header cannot carry')
+    const headers = { ...common, 'X-Rucio-Username': credentials.username, 'X-Rucio-Password': password }
+    return { request: { ...request, headers }, secrets: [password], identity: null }
+  }
+  const identity = await credentials.identity().catch((cause: unknown) => throwing(unusable(what, cause)))
+  const headers = { ...common, ...(account === null && { 'X-Rucio-Allow-Return-Multiple-Accounts': 'true' }) }
+  return { request: { ...request, headers, identity }, secrets: [], identity }
+}
+
+const signInAs = (account: string | null): string =>
+  account === null ? 'sign in to Rucio' : `sign in to Rucio as ${account}`
+
+const isHeaderText = (text: string): boolean => /^[\x20-\x7e\x80-\xff]+$/.test(text)
+
+const throwing = (error: unknown): never => {
+  throw error
+}
+
+/** Rucio's answer is a list of account names. */
+function severalAccounts(what: string, answer: unknown): RucioError {
+  const names = Array.isArray(answer) ? answer.filter((name) => typeof name === 'string') : []
+  return new RucioError('SIGN_IN_REFUSED', `Cannot ${what}: the identity has several accounts: ${names.join(', ')}`, {
+    status: 206,
+    hint: 'Write into rucio.account the one to act as.',
   })
 }
 
-async function readPassword(what: string, credentials: Credentials): Promise<string> {
-  const password = await credentials.password().catch((cause: unknown) => {
-    if (cause instanceof TapeRseError) throw cause
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw failure('SIGN_IN_REFUSED', `Cannot ${what}: no password: ${why}`, 'Check rucio.auth.passwordFile.', cause)
-  })
-  if (/^[\x20-\x7e\x80-\xff]+$/.test(password)) return password
-  throw failure(
+/**
+ * What a sign-in that failed says of the certificate. A server that finds it too old, or too young, refuses it while TLS shakes
+ * hands: without an answer, and with an alert that does not always arrive.
+ */
+function ofIdentity(what: string, identity: Identity, error: unknown, now: Date): unknown {
+  if (!(error instanceof RucioError)) return error
+  const refused = error.status === 401 || (error.status === null && error.code === 'SIGN_IN_REFUSED')
+  const broken = error.status === null && error.code === 'RUCIO_UNREACHABLE'
+  if (!refused && !broken) return error
+  const dead = outOfLife(what, identity.kind, identity, now)
+  if (dead !== null) return dead
+  if (!refused) return error
+  const { status, exceptionClass } = error
+  return new RucioError(
     'SIGN_IN_REFUSED',
-    `Cannot ${what}: the password is empty, or holds characters that an HTTP header cannot carry`,
-    'Check rucio.auth.passwordFile.',
+    `${error.message} (with the ${identity.kind} ${identity.file} of ${identity.subject})`,
+    {
+      status,
+      exceptionClass,
+      hint:
+        error.status === null
+          ? 'Have the server trust the authority that issued it; if it says "expired", compare the clocks.'
+          : 'Map that identity (type X509) to the account in Rucio, and check rucio.account.',
+    },
+    error,
   )
 }
 
+/** Says so if something is not yet, or no longer, good by our clock; else null. */
+function outOfLife(
+  what: string,
+  kind: string,
+  { file, life: { from, until } }: { readonly file: string; readonly life: Life },
+  now: Date,
+): RucioError | null {
+  const [when, hint] =
+    until !== null && until <= now
+      ? [`expired at ${until.toISOString()}`, `Renew it: the agent reads ${file} again by itself.`]
+      : from !== null && from > now
+        ? [`is not valid before ${from.toISOString()}`, 'Compare the clock of this machine; if it is right, wait.']
+        : [null, '']
+  return when === null
+    ? null
+    : new RucioError('CREDENTIAL_EXPIRED', `Cannot ${what}: the ${kind} ${file} ${when}`, { hint })
+}
+
 /** The life of a token is counted from the server's own clock where it tells it: ours may be wrong. */
-function tokenOf(what: string, answer: HttpAnswer, now: Date): Token {
+function issuedBy(what: string, answer: HttpAnswer, now: Date): Issued {
   const value = answer.header('x-rucio-auth-token')
   if (value === null || value === '') throw new RucioError('SIGN_IN_REFUSED', `Cannot ${what}: Rucio gave no token`, {})
   const expires = parseRucioDate(answer.header('x-rucio-auth-token-expires') ?? '')
@@ -124,11 +243,19 @@ function tokenOf(what: string, answer: HttpAnswer, now: Date): Token {
   return { value, renewAt: new Date(now.getTime() + RENEW_AT * lifeMs) }
 }
 
+/** Errors of a sign-in that say what they are. */
+const telling = [
+  'SIGN_IN_REFUSED',
+  'CREDENTIAL_UNUSABLE',
+  'CREDENTIAL_EXPIRED',
+  'RUCIO_NOT_TRUSTED',
+  'RUCIO_UNREACHABLE',
+  'RUCIO_OVERLOADED',
+]
+
 /** A sign-in asks for nothing that could be wrong but the credentials: whatever else fails is the server. */
 function siteAtFault(error: unknown): unknown {
-  if (!(error instanceof RucioError)) return error
-  if (error.code === 'SIGN_IN_REFUSED' || error.code === 'RUCIO_UNREACHABLE' || error.code === 'RUCIO_OVERLOADED')
-    return error
+  if (!(error instanceof RucioError) || telling.includes(error.code)) return error
   const code =
     error.code === 'RUCIO_FAILED' || error.code === 'RUCIO_BROKEN_ANSWER' ? 'RUCIO_OVERLOADED' : 'SIGN_IN_REFUSED'
   const { status, exceptionClass, afterMs } = error

@@ -1,7 +1,7 @@
 import type { Credentials } from './auth.ts'
 import { openSession } from './auth.ts'
 import { RucioError } from './errors.ts'
-import type { HttpAnswer, HttpRequest } from './http.ts'
+import type { Authorities, HttpAnswer, HttpRequest } from './http.ts'
 import { Http } from './http.ts'
 import type { Query } from './paths.ts'
 import { withQuery } from './paths.ts'
@@ -15,8 +15,12 @@ export interface RucioOptions {
   /** Base URL of the server that signs in. Default: `host`. */
   readonly authHost?: string
   readonly credentials: Credentials
-  /** PEM texts of the authorities to trust for https; null: those that Node brings. */
-  readonly ca: readonly string[] | null
+  /** Whom to trust for https; null: the authorities that Node brings. */
+  readonly authorities: Authorities | null
+  /** Does not ask who the server is. Only for one on this machine. */
+  readonly unverified?: boolean
+  /** HTTP proxy through which all connections go. Default: none, whatever the environment says. */
+  readonly proxy?: URL | null
   readonly userAgent: string
   readonly now: () => Date
   /** [0, 1), for jitter. */
@@ -63,7 +67,9 @@ export function openCaller(options: RucioOptions): Caller {
   const host = baseUrl(options.host)
   const patience: Patience = { sleep: options.sleep ?? sleep, random: options.random }
   const http = new Http({
-    ca: options.ca,
+    authorities: options.authorities,
+    unverified: options.unverified ?? false,
+    proxy: options.proxy ?? null,
     connectMs: options.connectMs ?? 10_000,
     silenceMs: options.silenceMs ?? 600_000,
   })
@@ -108,7 +114,7 @@ export function openCaller(options: RucioOptions): Caller {
       return await attempt(call, accept, read, token, signal)
     } catch (error) {
       if (!(error instanceof RucioError) || error.exceptionClass !== 'CannotAuthenticate') throw error
-      session.forget(token) // it died early: sign in anew, once
+      session.forget(token, error) // it died early: sign in anew, once
       return attempt(call, accept, read, await session.token(signal), signal)
     }
   }

@@ -41,8 +41,14 @@ async function world(script: Script, options: Partial<RucioOptions> = {}): Promi
 function clientOf(host: string, options: Partial<RucioOptions> = {}): RucioClient {
   const client = rucioClient({
     host,
-    credentials: { type: 'userpass', account: 'agent', username: 'agent', password: () => Promise.resolve(PASSWORD) },
-    ca: null,
+    credentials: {
+      type: 'userpass',
+      vo: null,
+      account: 'agent',
+      username: 'agent',
+      password: () => Promise.resolve(PASSWORD),
+    },
+    authorities: null,
     userAgent: 'tape-rse/test',
     now: () => new Date(),
     random: () => 0,
@@ -270,9 +276,9 @@ describe('signing in', () => {
     const passwords = ['', 'käse☃'].map((text) => () => Promise.resolve(text))
     for (const password of [...passwords, () => Promise.reject(new Error('ENOENT: no such file'))]) {
       const client = clientOf('http://127.0.0.1:1', {
-        credentials: { type: 'userpass', account: 'agent', username: 'agent', password },
+        credentials: { type: 'userpass', vo: null, account: 'agent', username: 'agent', password },
       })
-      await expect(client.scopes(never)).rejects.toMatchObject({ code: 'SIGN_IN_REFUSED' })
+      await expect(client.scopes(never)).rejects.toMatchObject({ code: 'CREDENTIAL_UNUSABLE' })
     }
   })
 

@@ -16,6 +16,9 @@ export interface Circumstances {
   readonly afterMs: number | null
 }
 
+/** As far as they are known. `hint` replaces that of the code. */
+export type Known = Partial<Circumstances> & { readonly hint?: string }
+
 /** A request to Rucio that failed. Holds nothing of the request itself: that carries the token. */
 export class RucioError extends TapeRseError implements Circumstances {
   readonly status: number | null
@@ -23,8 +26,8 @@ export class RucioError extends TapeRseError implements Circumstances {
   readonly again: boolean
   readonly afterMs: number | null
 
-  constructor(code: ErrorCode, message: string, circumstances: Partial<Circumstances>, cause?: unknown) {
-    super({ code, message, hint: hintOf(code) }, cause === undefined ? undefined : { cause })
+  constructor(code: ErrorCode, message: string, circumstances: Known, cause?: unknown) {
+    super({ code, message, hint: circumstances.hint ?? hintOf(code) }, cause === undefined ? undefined : { cause })
     this.status = circumstances.status ?? null
     this.exceptionClass = circumstances.exceptionClass ?? null
     this.again = circumstances.again ?? false
@@ -135,6 +138,7 @@ function hintOf(code: ErrorCode): string {
     RUCIO_UNREACHABLE: 'Check rucio.host, and whether the server answers GET /ping; it is tried again by itself.',
     RUCIO_OVERLOADED: 'Nothing to do: it is tried again later, by itself.',
     SIGN_IN_REFUSED: 'Check rucio.account and rucio.auth, and that the identity is mapped to the account.',
+    CREDENTIAL_UNUSABLE: 'Check the files under rucio.auth and rucio.ca; they are looked at again by themselves.',
     NOT_ALLOWED: 'Give the account the Rucio attribute "admin", or make it the owner of the scope.',
     RUCIO_FAILED: 'Look into the log of the Rucio server; it is tried again later.',
     RUCIO_REFUSED: 'Check the names in the config against Rucio; the message says which it did not take.',

@@ -1,7 +1,14 @@
+import { once } from 'node:events'
+import http from 'node:http'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
-import { afterEach, expect, test } from '@jest/globals'
+import type { TLSSocket } from 'node:tls'
+import { afterEach, beforeAll, describe, expect, test } from '@jest/globals'
+import { makeAuthority, makeServer, makeUser, type Certificate } from '../testing/certificates.ts'
 import { scriptedServer } from '../testing/scripted-server.ts'
-import type { HttpAnswer } from './http.ts'
+import type { Identity } from './credentials.ts'
+import { UnusableFile } from './credentials.ts'
+import type { HttpAnswer, HttpOptions } from './http.ts'
 import { Http } from './http.ts'
 
 const never = new AbortController().signal
@@ -10,28 +17,30 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close()
 })
 
-/** For 127.0.0.1, from 2020 to 2120; signed by itself. */
-const tls = {
-  key: `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgTii5byVnL0xJORIs
-OBDN354A8rZ1Gr2rkzSc/Cqa0X6hRANCAASPl15aRa1hb8JDrh/4F9+VXgsq+Cc2
-iYUmpz48v9a2rPJdNNl66S/vKao1o+Hyp8BASmfdR4QBKDaG5ieKqKQ4
------END PRIVATE KEY-----`,
-  cert: `-----BEGIN CERTIFICATE-----
-MIIBPDCB46ADAgECAgEBMAoGCCqGSM49BAMCMBQxEjAQBgNVBAMMCTEyNy4wLjAu
-MTAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEwMTAwMDAwMFowFDESMBAGA1UEAwwJ
-MTI3LjAuMC4xMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEj5deWkWtYW/CQ64f
-+BfflV4LKvgnNomFJqc+PL/WtqzyXTTZeukv7ymqNaPh8qfAQEpn3UeEASg2huYn
-iqikOKMkMCIwDwYDVR0RBAgwBocEfwAAATAPBgNVHRMBAf8EBTADAQH/MAoGCCqG
-SM49BAMCA0gAMEUCIQCMFyJfdtTl7UzZh0b6rrzgrttE6bDSuvKUx704p6T+tgIg
-CoPfZpeoLPRqwv5OrYtKiFR4qpLZU2QwIzgAF7xgbFg=
------END CERTIFICATE-----`,
-}
+let authority: Certificate
+let other: Certificate
+let tls: Certificate
+beforeAll(async () => {
+  authority = await makeAuthority('Authority')
+  other = await makeAuthority('Other Authority')
+  tls = await makeServer(authority, ['127.0.0.1', 'localhost'])
+})
 
-function http(ca: readonly string[] | null, connectMs = 10_000): Http {
-  const made = new Http({ ca, connectMs, silenceMs: 10_000 })
+function open(options: Partial<HttpOptions> = {}): Http {
+  const made = new Http({ authorities: trust(authority), connectMs: 10_000, silenceMs: 10_000, ...options })
   closing.unshift(() => made.close())
   return made
+}
+
+function trust(...certificates: readonly Certificate[]): () => Promise<readonly string[]> {
+  const texts = certificates.map(({ cert }) => cert)
+  return () => Promise.resolve(texts)
+}
+
+async function hello(options: Parameters<typeof scriptedServer>[1] = tls) {
+  const server = await scriptedServer((_, response) => response.end('hello'), options)
+  closing.push(() => server.close())
+  return server
 }
 
 async function text({ body }: HttpAnswer): Promise<string> {
@@ -40,33 +49,239 @@ async function text({ body }: HttpAnswer): Promise<string> {
   return text
 }
 
-const get = (url: string) => ({ what: 'ask', method: 'GET', url, headers: {}, body: null }) as const
+const get = (url: string, identity?: Identity) =>
+  ({ what: 'ask', method: 'GET', url, headers: {}, body: null, ...(identity !== undefined && { identity }) }) as const
 
-test('send() trusts the authorities it is given, and nobody else', async () => {
-  const server = await scriptedServer((_, response) => response.end('hello'), tls)
-  closing.push(() => server.close())
-  const answer = await http([tls.cert]).send(get(server.url), never)
-  expect(await text(answer)).toBe('hello')
-  await expect(http(null).send(get(server.url), never)).rejects.toMatchObject({
-    code: 'RUCIO_UNREACHABLE',
-    again: false,
-    message: expect.stringContaining('rucio.ca') as unknown,
+describe('whom send() trusts', () => {
+  test('the authorities it is given, and nobody else', async () => {
+    const { url } = await hello()
+    expect(await text(await open().send(get(url), never))).toBe('hello')
+    for (const authorities of [null, trust(other)])
+      await expect(open({ authorities }).send(get(url), never)).rejects.toMatchObject({
+        code: 'RUCIO_NOT_TRUSTED',
+        again: false,
+        message: `Cannot ask: ${url}: no authority that is trusted here has signed its certificate`,
+        hint: expect.stringContaining('rucio.ca') as unknown,
+      })
+  })
+
+  test('nobody who has the certificate of another host', async () => {
+    const { url } = await hello(await makeServer(authority, ['rucio.example.org']))
+    await expect(open().send(get(url), never)).rejects.toMatchObject({
+      code: 'RUCIO_NOT_TRUSTED',
+      message: expect.stringMatching(/another host .*127\.0\.0\.1/) as unknown,
+      hint: expect.stringContaining('rucio.host') as unknown,
+    })
+  })
+
+  test.each([
+    ['has expired', -2, -1],
+    ['is not valid yet', 1, 2],
+  ])('nobody whose certificate %s', async (what, from, until) => {
+    const day = (days: number) => new Date(Date.now() + days * 86_400_000)
+    const { url } = await hello(await makeServer(authority, ['127.0.0.1'], { from: day(from), until: day(until) }))
+    await expect(open().send(get(url), never)).rejects.toMatchObject({
+      code: 'RUCIO_NOT_TRUSTED',
+      message: expect.stringContaining(what) as unknown,
+    })
+  })
+
+  test('everybody where that is said', async () => {
+    const { url } = await hello(await makeServer(other, ['rucio.example.org']))
+    expect(await text(await open({ unverified: true }).send(get(url), never))).toBe('hello')
+  })
+
+  test('others when the authorities change, without a request that fails or breaks', async () => {
+    let trusted: readonly string[] = [other.cert]
+    let held: readonly string[] = trusted
+    const authorities = (look?: 'look') => Promise.resolve((held = look === undefined ? held : trusted))
+    const http = open({ authorities })
+    const late = Promise.withResolvers<undefined>()
+    const server = await scriptedServer((request, response) => {
+      if (request.url === '/late') void late.promise.then(() => response.end('late'))
+      else response.end('hello')
+    }, tls)
+    closing.push(() => server.close())
+    await expect(http.send(get(server.url), never)).rejects.toMatchObject({ code: 'RUCIO_NOT_TRUSTED' })
+    trusted = [authority.cert]
+    const slow = http.send(get(`${server.url}/late`), never)
+    expect(await text(await http.send(get(server.url), never))).toBe('hello')
+    held = trusted = [other.cert]
+    await expect(http.send(get(server.url), never)).rejects.toMatchObject({ code: 'RUCIO_NOT_TRUSTED' })
+    late.resolve(undefined)
+    expect(await text(await slow)).toBe('late')
+  })
+
+  test('nobody while the authorities cannot be read', async () => {
+    const { url } = await hello()
+    const authorities = () => Promise.reject(new UnusableFile('/etc/ca does not exist', 'Correct the name.'))
+    await expect(open({ authorities }).send(get(url), never)).rejects.toMatchObject({
+      code: 'CREDENTIAL_UNUSABLE',
+      again: true,
+      message: 'Cannot ask: /etc/ca does not exist',
+      hint: 'Correct the name.',
+    })
   })
 })
 
-test('send() says so when a server that should speak TLS does not', async () => {
-  const server = await scriptedServer((_, response) => response.end())
-  closing.push(() => server.close())
-  await expect(http(null).send(get(server.url.replace('http:', 'https:')), never)).rejects.toMatchObject({
-    code: 'RUCIO_UNREACHABLE',
+describe('TLS', () => {
+  test('older than 1.2 is not spoken', async () => {
+    const old = { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
+    const { url } = await hello({ ...tls, ...old })
+    await expect(open().send(get(url), never)).rejects.toMatchObject({
+      code: 'RUCIO_UNREACHABLE',
+      message: expect.stringContaining('TLS fails') as unknown,
+      hint: expect.stringContaining('TLS 1.2') as unknown,
+    })
+    const { url: newer } = await hello({ ...tls, maxVersion: 'TLSv1.2' })
+    expect(await text(await open().send(get(newer), never))).toBe('hello')
+  })
+
+  test('that a server does not speak is said', async () => {
+    const { url } = await hello(null)
+    await expect(open().send(get(url.replace('http:', 'https:')), never)).rejects.toMatchObject({
+      code: 'RUCIO_UNREACHABLE',
+    })
+  })
+
+  test('shows who we are where asked to, on a connection of its own', async () => {
+    const user = await makeUser(other, 'Tape Agent')
+    const identity = {
+      ...user,
+      kind: 'certificate',
+      file: '/x',
+      subject: '/CN=x',
+      life: { from: null, until: null },
+    } as const
+    const shown: unknown[] = []
+    const server = await scriptedServer(
+      (_, response) => {
+        const subject = (response.socket as TLSSocket).getPeerCertificate().subject as object | undefined
+        shown.push(subject === undefined ? null : { ...subject })
+        response.end()
+      },
+      { ...tls, ca: other.cert, requestCert: true, rejectUnauthorized: false },
+    )
+    closing.push(() => server.close())
+    const http = open()
+    for (const request of [get(server.url), get(server.url, identity), get(server.url)])
+      await text(await http.send(request, never))
+    expect(shown).toEqual([null, { DC: ['org', 'example'], CN: 'Tape Agent' }, null])
+    expect(server.connections).toBe(2)
   })
 })
 
-test('send() gives up a connection that does not come to stand', async () => {
-  const server = await scriptedServer(() => undefined) // takes the connection, but does not speak TLS
-  closing.push(() => server.close())
-  const silent = get(server.url.replace('http:', 'https:'))
-  await expect(http(null, 1).send(silent, never)).rejects.toMatchObject({ code: 'RUCIO_UNREACHABLE' })
+describe('connections', () => {
+  test('are used again', async () => {
+    const server = await hello()
+    const http = open()
+    for (let i = 0; i < 3; i++) await text(await http.send(get(server.url), never))
+    expect(server.connections).toBe(1)
+  })
+
+  test('that do not come to stand are given up', async () => {
+    const server = await scriptedServer(() => undefined) // takes the connection, but does not speak TLS
+    closing.push(() => server.close())
+    const silent = get(server.url.replace('http:', 'https:'))
+    await expect(open({ connectMs: 1 }).send(silent, never)).rejects.toMatchObject({ code: 'RUCIO_UNREACHABLE' })
+  })
+
+  test('that stand wait for their answer as long as is said, and no longer', async () => {
+    const server = await scriptedServer((_, response) => void setTimeout(() => response.end('late'), 100), tls)
+    closing.push(() => server.close())
+    expect(await text(await open({ connectMs: 5000 }).send(get(server.url), never))).toBe('late')
+    await expect(open({ silenceMs: 20 }).send(get(server.url), never)).rejects.toMatchObject({
+      code: 'RUCIO_UNREACHABLE',
+      again: false,
+    })
+  })
+
+  test('that are reset, before an answer or in it, are an error that may be tried again', async () => {
+    const server = await scriptedServer((request, response) => {
+      const reset = () => response.socket!.resetAndDestroy()
+      if (request.url === '/before') reset()
+      else response.write('he', () => setImmediate(reset))
+    })
+    closing.push(() => server.close())
+    await expect(open().send(get(`${server.url}/before`), never)).rejects.toMatchObject({
+      code: 'RUCIO_UNREACHABLE',
+      again: true,
+    })
+    await expect(open().send(get(server.url), never).then(text)).rejects.toThrow()
+  })
+
+  test('are not redirected', async () => {
+    const { url } = await hello()
+    const server = await scriptedServer((_, response) => response.writeHead(302, { Location: url }).end(), tls)
+    closing.push(() => server.close())
+    expect((await open().send(get(server.url), never)).status).toBe(302)
+  })
+})
+
+describe('a proxy', () => {
+  async function tunnel() {
+    const asked: string[] = []
+    const server = http.createServer((request, response) => {
+      asked.push(`${request.method!} ${request.url!}`)
+      response.end('from the proxy')
+    })
+    server.on('connect', ({ url, headers }, socket) => {
+      asked.push(`CONNECT ${url!} ${headers['proxy-authorization'] ?? ''}`)
+      const [host, port] = url!.split(':')
+      const onward = connect(Number(port), host)
+      onward.once('connect', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
+      socket.pipe(onward).pipe(socket)
+      for (const end of [socket, onward]) end.on('error', () => [socket, onward].forEach((each) => each.destroy()))
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    closing.push(() => {
+      server.close()
+      server.closeAllConnections()
+    })
+    return { asked, port: (server.address() as AddressInfo).port }
+  }
+
+  test('of the environment is not heeded', async () => {
+    const { asked, port } = await tunnel()
+    const names = ['HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy', 'ALL_PROXY']
+    const before = names.map((name) => process.env[name])
+    try {
+      for (const name of names) process.env[name] = `http://127.0.0.1:${port}`
+      for (const { url } of [await hello(), await hello(null)])
+        expect(await text(await open().send(get(url), never))).toBe('hello')
+    } finally {
+      names.forEach((name, index) => {
+        process.env[name] = before[index] ?? '' // empty: none
+      })
+    }
+    expect(asked).toEqual([])
+  })
+
+  test('that is configured is told where to, and nothing of what is said', async () => {
+    const { asked, port } = await tunnel()
+    const { url } = await hello()
+    const http = open({ proxy: new URL(`http://us%40er:pass@127.0.0.1:${port}`) })
+    expect(await text(await http.send(get(`${url}/secret`), never))).toBe('hello')
+    const authorization = `Basic ${Buffer.from('us@er:pass').toString('base64')}`
+    expect(asked).toEqual([`CONNECT ${new URL(url).host} ${authorization}`])
+    await expect(
+      open({ authorities: trust(other), proxy: new URL(`http://127.0.0.1:${port}`) }).send(get(url), never),
+    ).rejects.toMatchObject({ code: 'RUCIO_NOT_TRUSTED' })
+  })
+
+  test('that is not there is an error that does not show its password', async () => {
+    const door = createServer().listen(0, '127.0.0.1')
+    await once(door, 'listening')
+    const { port } = door.address() as AddressInfo
+    door.close()
+    const proxy = new URL(`http://user:canary-pass@127.0.0.1:${port}`)
+    const error = await open({ proxy })
+      .send(get('https://rucio.example.org'), never)
+      .catch((error: unknown) => error)
+    expect(error).toMatchObject({ code: 'RUCIO_UNREACHABLE' })
+    expect(JSON.stringify(error) + String((error as Error).stack)).not.toContain('canary-pass')
+  })
 })
 
 test('send() takes compressed answers', async () => {
@@ -74,6 +289,6 @@ test('send() takes compressed answers', async () => {
     response.writeHead(200, { 'Content-Encoding': 'gzip' }).end(gzipSync('hello')),
   )
   closing.push(() => server.close())
-  const answer = await http(null).send(get(server.url), never)
+  const answer = await open().send(get(server.url), never)
   expect(await text(answer)).toBe('hello')
 })

@@ -27,8 +27,8 @@ beforeEach(async () => {
   for (const name of ['DISK', 'OTHER', 'TAPE']) sandbox.state.addRse({ name, prefix: `/${name}/` })
   client = rucioClient({
     host: sandbox.url,
-    credentials: { type: 'userpass', ...sandboxRoot, password: () => Promise.resolve(sandboxRoot.password) },
-    ca: null,
+    credentials: { type: 'userpass', vo: null, ...sandboxRoot, password: () => Promise.resolve(sandboxRoot.password) },
+    authorities: null,
     userAgent: 'test',
     now: () => new Date(),
     random: () => 0,

@@ -70,8 +70,8 @@ async function world(...datasets: Dataset[]): Promise<World> {
   })
   const client = rucioClient({
     host: server.url,
-    credentials: { type: 'userpass', account: 'a', username: 'a', password: () => Promise.resolve('p') },
-    ca: null,
+    credentials: { type: 'userpass', vo: null, account: 'a', username: 'a', password: () => Promise.resolve('p') },
+    authorities: null,
     userAgent: 'tape-rse/test',
     now: () => new Date(),
     random: () => 0,

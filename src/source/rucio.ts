@@ -1,6 +1,6 @@
 import type { Did } from '../model/did.ts'
 import { didKey } from '../model/did.ts'
-import type { Problem } from '../model/errors.ts'
+import type { ErrorCode, Problem } from '../model/errors.ts'
 import { failure, TapeRseError } from '../model/errors.ts'
 import type { Sighting, Waiting } from '../model/target.ts'
 import type { DidColumns } from '../rucio/answers.ts'
@@ -97,6 +97,14 @@ async function blamed<T>(
   }
 }
 
+/** Errors that every scope would meet as well. */
+const ofSignIn: ReadonlySet<ErrorCode> = new Set([
+  'SIGN_IN_REFUSED',
+  'CREDENTIAL_UNUSABLE',
+  'CREDENTIAL_EXPIRED',
+  'RUCIO_NOT_TRUSTED',
+])
+
 type Found =
   { readonly scope: string; readonly names: readonly string[] } | { readonly scope: string; readonly error: Error }
 
@@ -114,7 +122,7 @@ function poller(client: RucioClient, scopes: readonly string[], tag: Tag): Sourc
       seen.add(scope)
       return { scope, names }
     } catch (error) {
-      const ofAll = !(error instanceof TapeRseError) || error.code === 'SIGN_IN_REFUSED' || signal.aborted
+      const ofAll = !(error instanceof TapeRseError) || ofSignIn.has(error.code) || signal.aborted
       if (ofAll) throw error
       return { scope, error }
     }
