@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLogger, transports } from 'winston'
 import { archiveOnce, type Ambient } from './app.ts'
-import { loadConfig } from './config/load.ts'
+import { loadedConfig } from './cli/config.ts'
 import type { Summary } from './catalog/catalog.ts'
 import { startSandboxRucio, type Interference, type SandboxRucio } from './testing/sandbox-rucio.ts'
 import { numbers } from './testing/numbers.ts'
@@ -17,6 +17,7 @@ describe('archiveOnce()', () => {
   let sandbox: SandboxRucio
   const never = new AbortController().signal
   const ambient: Ambient = {
+    env: {},
     now: () => new Date(),
     random: () => 0.5,
     newId: () => 'catalog-id',
@@ -30,7 +31,7 @@ describe('archiveOnce()', () => {
     vault = join(directory, 'vault')
     mkdirSync(vault)
     mkdirSync(join(directory, 'disk'))
-    writeFileSync(join(directory, 'password'), 'canary-password')
+    writeFileSync(join(directory, 'password'), 'canary-password', { mode: 0o600 })
     sandbox = await startSandboxRucio(
       [{ account: 'agent', username: 'agent', password: 'canary-password', admin: true }],
       ambient.now,
@@ -72,7 +73,9 @@ describe('archiveOnce()', () => {
     state.setMeta([{ did, values: { arcBackup: 'TAPE:need' } }], 'root')
   }
   const run = (): Promise<Summary> =>
-    archiveOnce(loadConfig(join(directory, 'tape-rse.yaml'), {}, '/').config, ambient, never)
+    loadedConfig({ config: join(directory, 'tape-rse.yaml') }, { env: {}, cwd: '/' }).then(({ config }) =>
+      archiveOnce(config, ambient, never),
+    )
   const tagOf = (name: string) => sandbox.state.did({ scope: 'raw', name }).meta?.['arcBackup']
   const object = (name: string, generation = 1) => join(vault, 'raw', name, `${name}.g${generation}.1-1.zip`)
   const members = (path: string): string[] =>

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createLogger, type Logger } from 'winston'
@@ -21,6 +19,7 @@ import type { RucioOptions } from './rucio/call.ts'
 import { rucioClient, type RucioClient } from './rucio/client.ts'
 import { untestedVersion } from './rucio/versions.ts'
 import { rucioSource, type RucioSource } from './source/rucio.ts'
+import { connectionOf } from './sign-in.ts'
 import { draft } from './source/rucio-draft.ts'
 import type { Source } from './source/source.ts'
 
@@ -32,6 +31,7 @@ export interface Ambient {
   /** A new UUID. */
   readonly newId: () => string
   readonly log: Logger
+  readonly env: Readonly<Record<string, string | undefined>>
   /** Of this program. */
   readonly version: string
   /** How to wait between two tries. Default: in real time. */
@@ -280,15 +280,7 @@ export const openMovers = (config: Config): Supervisor =>
 /** Whoever opens a site closes its client. */
 export function openSite({ rucio }: Config, ambient: Ambient, movers: Supervisor): Site {
   const client = rucioClient({
-    host: rucio.host,
-    ...(rucio.authHost !== undefined && { authHost: rucio.authHost }),
-    credentials: {
-      type: 'userpass',
-      account: rucio.account,
-      username: rucio.auth.username,
-      password: async () => (await readFile(rucio.auth.passwordFile, 'utf8')).trimEnd(),
-    },
-    ca: rucio.ca === undefined ? null : [readFileSync(rucio.ca, 'utf8')],
+    ...connectionOf(rucio, ambient.env),
     userAgent: `tape-rse/${ambient.version}`,
     now: ambient.now,
     random: ambient.random,

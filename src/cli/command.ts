@@ -5,7 +5,6 @@ import type { LogSettings } from './log.ts'
 export interface Terminal extends Ambient {
   /** Writes a line, or several, to standard output. */
   readonly print: (text: string) => void
-  readonly env: Readonly<Record<string, string | undefined>>
   /** Working directory. */
   readonly cwd: string
   /** Columns and colour: null where standard output is no terminal. */

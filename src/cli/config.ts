@@ -1,6 +1,7 @@
-import { loadConfig } from '../config/load.ts'
+import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { configText, schemaText, shownConfig } from '../config/show.ts'
+import { checkCredentials } from '../sign-in.ts'
 import type { GlobalOptions, Run, Terminal } from './command.ts'
 import { jsonText } from './format.ts'
 
@@ -8,24 +9,29 @@ interface ConfigOptions extends GlobalOptions {
   readonly json?: boolean
 }
 
-export const configOf = ({ config }: GlobalOptions, { env, cwd }: Terminal): Config =>
-  loadConfig(config, env, cwd).config
+export const loadedConfig = (
+  { config }: GlobalOptions,
+  { env, cwd }: Pick<Terminal, 'env' | 'cwd'>,
+): Promise<LoadedConfig> => loadConfig(config, { env, cwd, checkCredentials: checkCredentials(env) })
+
+export const configOf = async (options: GlobalOptions, terminal: Terminal): Promise<Config> =>
+  (await loadedConfig(options, terminal)).config
 
 /** `config check`: reads credential files, never a mount or the network. What is wrong is an error with all problems. */
-export const configCheck: Run<ConfigOptions> = (options, terminal) => {
-  const { file, config } = loadConfig(options.config, terminal.env, terminal.cwd)
+export const configCheck: Run<ConfigOptions> = async (options, terminal) => {
+  const { file, config } = await loadedConfig(options, terminal)
   const pipelines = config.pipelines.map(({ name }) => name)
   terminal.print(
     options.json === true ? jsonText({ file, pipelines, problems: [] }) : `${file} is valid: ${pipelines.join(', ')}.`,
   )
-  return Promise.resolve(0)
+  return 0
 }
 
 /** `config show`: what is in force, and where each value came from. */
-export const configShow: Run<ConfigOptions> = (options, terminal) => {
-  const loaded = loadConfig(options.config, terminal.env, terminal.cwd)
+export const configShow: Run<ConfigOptions> = async (options, terminal) => {
+  const loaded = await loadedConfig(options, terminal)
   terminal.print(options.json === true ? jsonText(shownConfig(loaded)) : configText(loaded))
-  return Promise.resolve(0)
+  return 0
 }
 
 /** `config schema` */

@@ -2,10 +2,10 @@ import { readdirSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { openPromise } from 'yauzl'
 import { archiveOnce, openReader } from '../app.ts'
-import { loadConfig } from '../config/load.ts'
 import { formatDid, parseDid } from '../model/did.ts'
 import { makeDemoSite, tagOf, type DemoSite } from '../testing/demo-site.ts'
 import type { GlobalOptions, Run, Terminal } from './command.ts'
+import { loadedConfig } from './config.ts'
 import { bytesText, plural, table } from './format.ts'
 
 /** `demo`: the main job on a sandbox, told as a story. What it made stays, so that the other commands can be tried on it. */
@@ -21,7 +21,7 @@ export const demo: Run<GlobalOptions> = async (_, terminal, signal) => {
       ),
     )
     print(`\nThe agent runs once (its log follows): tape-rse --config ${site.configFile} run --once\n`)
-    const { config } = loadConfig(site.configFile, {}, '/')
+    const { config } = await loadedConfig({ config: site.configFile }, { env: {}, cwd: '/' })
     await archiveOnce(config, terminal, signal)
     print('\nWhat became of them:\n')
     await tellOutcome(site, terminal)
@@ -38,7 +38,7 @@ export const demo: Run<GlobalOptions> = async (_, terminal, signal) => {
 }
 
 async function tellOutcome(site: DemoSite, terminal: Terminal): Promise<void> {
-  const catalog = await openReader(loadConfig(site.configFile, {}, '/').config)
+  const catalog = await openReader((await loadedConfig({ config: site.configFile }, { env: {}, cwd: '/' })).config)
   try {
     const rows: string[][] = []
     for (const { did } of site.datasets) {

@@ -22,7 +22,7 @@ export const explain: Run<GlobalOptions & { readonly did: string; readonly json?
   signal,
 ) => {
   const did = didOf(options.did)
-  const config = configOf(options, terminal)
+  const config = await configOf(options, terminal)
   const catalog = existsSync(config.catalog) ? await openReader(config) : null
   const limited = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)])
   try {

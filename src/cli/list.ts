@@ -28,7 +28,7 @@ const orders = ['turn', 'name', 'size', 'requested', 'ended', 'next'] as const
 export const list: Run<ListOptions> = async (options, terminal) => {
   const filter = filterOf(options)
   const page = pageOf(options)
-  const catalog = await openReader(configOf(options, terminal))
+  const catalog = await openReader(await configOf(options, terminal))
   try {
     const rows = await catalog.list(filter, page)
     if (options.json === true) {

@@ -31,7 +31,7 @@ export const plan: Run<GlobalOptions & { readonly did?: string; readonly json?: 
   terminal,
   signal,
 ) => {
-  const config = configOf(options, terminal)
+  const config = await configOf(options, terminal)
   if (options.did === undefined) {
     const all = await planOnce(config, terminal, (catalog) => planOf(catalog, terminal.now()), signal)
     terminal.print(options.json === true ? jsonText(all) : planText(all))

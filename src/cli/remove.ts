@@ -32,7 +32,7 @@ interface Removal {
 export const remove: Run<RemoveOptions> = async (options, terminal, signal) => {
   const did = didOf(options.did)
   const generation = generationOf(options)
-  const config = configOf(options, terminal)
+  const config = await configOf(options, terminal)
   return withCatalog(config, terminal, (catalog) =>
     withSite(config, terminal, async (site) => {
       const known = await catalog.find(did)

@@ -1,12 +1,13 @@
 import { archiveOnce, planOnce } from '../app.ts'
 import type { PipelineSummary, Summary } from '../catalog/catalog.ts'
-import { loadConfig, type LoadedConfig } from '../config/load.ts'
+import type { LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { watchConfig } from '../config/watch.ts'
 import { ERRORS, failure, problemsOf } from '../model/errors.ts'
 import { archiveUntilStopped, type ConfigSource } from '../service.ts'
 import { jsonText } from './format.ts'
 import type { GlobalOptions, Run, Terminal } from './command.ts'
+import { loadedConfig } from './config.ts'
 import { planOf, planText } from './plan.ts'
 import { summaryText } from './status.ts'
 
@@ -18,7 +19,7 @@ interface RunOptions extends GlobalOptions {
 
 /** `run`: archives until it is stopped. `--once`: until nothing can move. `--dry-run`: says what it would do. */
 export const run: Run<RunOptions> = async (options, terminal, signal) => {
-  const loaded = loadConfig(options.config, terminal.env, terminal.cwd)
+  const loaded = await loadedConfig(options, terminal)
   terminal.configureLog(loaded.config.log)
   if (options.dryRun === true) return dryRun(loaded.config, options, terminal, signal)
   if (options.once !== true) {
@@ -47,7 +48,7 @@ const configsOf =
   (apply) => {
     const watch = watchConfig(loaded, {
       everyMs: lookEveryMs,
-      load: () => loadConfig(loaded.file, terminal.env, terminal.cwd),
+      load: () => loadedConfig({ config: loaded.file }, terminal),
       changed: ({ config }) => {
         if (apply(config)) terminal.configureLog(config.log)
       },

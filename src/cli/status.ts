@@ -25,7 +25,7 @@ export const status: Run<StatusOptions> = async (options, terminal, signal) => {
       'Cannot watch: standard output is no terminal',
       'Call `tape-rse status --json` now and then.',
     )
-  const catalog = await openReader(configOf(options, terminal))
+  const catalog = await openReader(await configOf(options, terminal))
   try {
     for (;;) {
       const now = terminal.now()

@@ -5,17 +5,11 @@ import type { ConfigFile } from './schema.ts'
 type Pipelines = NonNullable<Draft<ConfigFile['pipelines']>>
 type Pipeline = NonNullable<Pipelines[number]>
 
-/** What is wrong with the files that a config names, seen from outside; null: nothing. */
-export interface CredentialChecks {
-  readonly passwordFault: (path: string) => string | null
-  readonly authoritiesFault: (path: string) => string | null
-}
-
 /** What is wrong with a config though each of its values is right by itself. */
-export function checkConfig(config: Draft<ConfigFile>, credentials: CredentialChecks): readonly Finding[] {
+export function checkConfig(config: Draft<ConfigFile>): readonly Finding[] {
   const pipelines = config.pipelines ?? []
   return [
-    ...checkCredentials(config.rucio ?? {}, credentials),
+    ...checkRucio(config.rucio ?? {}),
     ...pipelines.flatMap((pipeline, index) => [
       ...checkPipeline(pipeline ?? {}, ['pipelines', index]),
       ...pipelines.slice(0, index).flatMap((other) => checkPair(pipeline ?? {}, other ?? {}, ['pipelines', index])),
@@ -25,23 +19,30 @@ export function checkConfig(config: Draft<ConfigFile>, credentials: CredentialCh
   ]
 }
 
-function checkCredentials(
-  { auth, ca }: Draft<ConfigFile['rucio']>,
-  { passwordFault, authoritiesFault }: CredentialChecks,
-): readonly Finding[] {
+function checkRucio({ host, authHost, auth, insecureLocalhost }: Draft<ConfigFile['rucio']>): readonly Finding[] {
   const findings: Finding[] = []
-  const find = (path: KeyPath, what: string | null, hint: string) => {
-    if (what !== null) findings.push({ path, what, hint })
+  const urls = { host, authHost }
+  const [signsIn, signInUrl] = authHost === undefined ? (['host', host] as const) : (['authHost', authHost] as const)
+  const certified = auth?.type === 'x509' || auth?.type === 'x509_proxy'
+  if (certified && signInUrl !== undefined && !signInUrl.startsWith('https:'))
+    findings.push({
+      path: ['rucio', signsIn],
+      what: `has to begin with https: to sign in by ${auth.type}`,
+      hint: 'A certificate is shown to TLS.',
+    })
+  for (const key of ['host', 'authHost'] as const) {
+    const url = urls[key]
+    if (insecureLocalhost === true && url !== undefined && !isLocal(url))
+      findings.push({
+        path: ['rucio', key],
+        what: 'is not this machine, so rucio.insecureLocalhost is not possible',
+        hint: 'Remove insecureLocalhost, and name the authority of the server in rucio.ca.',
+      })
   }
-  if (auth?.type === 'userpass' && auth.passwordFile !== undefined)
-    find(
-      ['rucio', 'auth', 'passwordFile'],
-      passwordFault(auth.passwordFile),
-      'Write the password into that file, readable for the agent’s user alone (mode 0400).',
-    )
-  if (ca !== undefined) find(['rucio', 'ca'], authoritiesFault(ca), 'Name a PEM file with the authorities to trust.')
   return findings
 }
+
+const isLocal = (url: string): boolean => ['localhost', '127.0.0.1', '[::1]'].includes(new URL(url).hostname)
 
 function checkPipeline({ source = {}, format = {}, vault = {} }: Pipeline, at: KeyPath): readonly Finding[] {
   const findings: Finding[] = []

@@ -1,13 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseDocument, stringify } from 'yaml'
 import type { TapeRseError } from '../model/errors.ts'
+import { checkCredentials } from '../sign-in.ts'
+import { makeAuthority, makeProxy, makeUser } from '../testing/certificates.ts'
 import { loadConfig } from './load.ts'
 
+const loading = (env: Record<string, string>, cwd: string) => ({ env, cwd, checkCredentials: checkCredentials(env) })
 const server = { host: 'https://rucio.example.org', account: 'tapeagent' }
 
 describe('loadConfig()', () => {
@@ -18,7 +21,7 @@ describe('loadConfig()', () => {
     directory = mkdtempSync(join(tmpdir(), 'config-'))
     file = join(directory, 'tape-rse.yaml')
     password = join(directory, 'password')
-    writeFileSync(password, 'canary-password\n')
+    writeFileSync(password, 'canary-password\n', { mode: 0o600 })
   })
   afterEach(() => rmSync(directory, { recursive: true }))
 
@@ -44,11 +47,11 @@ describe('loadConfig()', () => {
   })
   const load = (config: object | string, env: Record<string, string> = {}) => {
     writeFileSync(file, typeof config === 'string' ? config : stringify(config))
-    return loadConfig(file, env, directory)
+    return loadConfig(file, loading(env, directory))
   }
-  const problems = (config: object | string): string[] => {
+  const problems = async (config: object | string, env: Record<string, string> = {}): Promise<string[]> => {
     try {
-      load(config)
+      await load(config, env)
     } catch (error) {
       expect(error).toMatchObject({ code: 'CONFIG_INVALID' })
       for (const { hint } of (error as TapeRseError).problems) expect(hint).not.toBe('')
@@ -57,8 +60,8 @@ describe('loadConfig()', () => {
     throw new Error('it was accepted')
   }
 
-  test('fills in the defaults', () => {
-    expect(load(good()).config).toMatchObject({
+  test('fills in the defaults', async () => {
+    expect((await load(good())).config).toMatchObject({
       movers: 2,
       pipelines: [
         {
@@ -70,12 +73,14 @@ describe('loadConfig()', () => {
     })
   })
 
-  test('reads sizes', () => {
-    const { config } = load(good({ pipelines: [pipeline({ format: { targetSize: '64MiB', maxSize: '1.5GB' } })] }))
+  test('reads sizes', async () => {
+    const { config } = await load(
+      good({ pipelines: [pipeline({ format: { targetSize: '64MiB', maxSize: '1.5GB' } })] }),
+    )
     expect(config.pipelines[0]!.format).toMatchObject({ targetSize: 64 * 2 ** 20, maxSize: 1.5e9 })
   })
 
-  test('lists all problems at once, with line and key, in the order of the file', () => {
+  test('lists all problems at once, with line and key, in the order of the file', async () => {
     const text = [
       'catalog: relative.db', // 1
       'rucio:', // 2
@@ -106,12 +111,12 @@ describe('loadConfig()', () => {
       /^11: pipelines\[1\]\.name: "raw" names another pipeline/u,
       /^12: pipelines\[1\]\.vault\.root: \/hpss\/b and the root of pipeline "raw"/u,
     ]
-    expect(problems(text)).toEqual(expected.map((each) => expect.stringMatching(each)))
+    expect(await problems(text)).toEqual(expected.map((each) => expect.stringMatching(each)))
   })
 
-  test('does not look into what is not built yet', () => {
+  test('does not look into what is not built yet', async () => {
     const flowB = pipeline({ source: { kind: 'directory', list: '/etc/directories' } })
-    expect(problems(good({ pipelines: [flowB], server: { listen: 5 } }))).toEqual([
+    expect(await problems(good({ pipelines: [flowB], server: { listen: 5 } }))).toEqual([
       expect.stringMatching(/pipelines\[0\]\.source\.kind: "directory" is not built yet/u),
       expect.stringMatching(/server: is not built yet/u),
     ])
@@ -134,8 +139,8 @@ describe('loadConfig()', () => {
       { rucio: { ...server, auth: { type: 'userpas' } } },
       'rucio.auth.type: "userpas" is not possible; did you mean "userpass"?',
     ],
-  ])('says what was expected and what it found: %s', (_, more, expected) => {
-    expect(problems(good(more))).toContainEqual(expect.stringContaining(expected))
+  ])('says what was expected and what it found: %s', async (_, more, expected) => {
+    expect(await problems(good(more))).toContainEqual(expect.stringContaining(expected))
   })
 
   test.each([
@@ -231,8 +236,8 @@ describe('loadConfig()', () => {
       { pipelines: [pipeline({ source: { ...pipeline().source, paths: [{ pfn: 'root://x/', local: '/other/' }] } })] },
       /paths\[0\]\.local/u,
     ],
-  ])('refuses %s', (_, more, expected) => {
-    expect(problems(good(more))).toContainEqual(expect.stringMatching(expected))
+  ])('refuses %s', async (_, more, expected) => {
+    expect(await problems(good(more))).toContainEqual(expect.stringMatching(expected))
   })
 
   test.each([
@@ -241,44 +246,104 @@ describe('loadConfig()', () => {
     ['a directory as', () => replace(mkdirSync), /is a directory/u],
     ['a pipe as', () => replace((path) => execFileSync('mkfifo', [path])), /is not a regular file/u],
     ['a loop as', () => replace((path) => symlinkSync(path, path)), /cannot be read \(ELOOP\)/u],
-  ])('refuses %s password file', (_, spoil, expected) => {
+  ])('refuses %s password file', async (_, spoil, expected) => {
     spoil()
-    expect(problems(good())).toEqual([expect.stringMatching(expected)])
+    expect(await problems(good())).toEqual([expect.stringMatching(expected)])
   })
 
-  test('takes authorities from a PEM file alone', () => {
-    const withAuthorities = (ca: string) => good({ rucio: { ...good().rucio, ca } })
+  const withRucio = (more: object) => good({ rucio: { ...good().rucio, ...more } })
+
+  test('takes authorities from a PEM file, or a directory of them', async () => {
     const pem = join(directory, 'ca.pem')
-    writeFileSync(pem, '-----BEGIN CERTIFICATE-----\n')
-    expect(load(withAuthorities(pem)).config.rucio.ca).toBe(pem)
-    expect(problems(withAuthorities(password))).toEqual([expect.stringContaining('holds no PEM certificate')])
-    expect(problems(withAuthorities(directory))).toEqual([expect.stringContaining('only a file is built yet')])
-    expect(problems(withAuthorities('/nope'))).toEqual([expect.stringContaining('/nope does not exist')])
+    writeFileSync(pem, (await makeAuthority('Authority')).cert)
+    expect((await load(withRucio({ ca: pem }))).config.rucio.ca).toBe(pem)
+    expect((await load(withRucio({ ca: directory }))).config.rucio.ca).toBe(directory)
+    rmSync(pem)
+    expect(await problems(withRucio({ ca: password }))).toEqual([expect.stringContaining('holds no PEM certificate')])
+    expect(await problems(withRucio({ ca: directory }))).toEqual([expect.stringContaining('no certificate authority')])
+    expect(await problems(withRucio({ ca: '/nope' }))).toEqual([expect.stringContaining('/nope does not exist')])
+  })
+
+  describe('how to sign in', () => {
+    const withAuth = (auth: object, more: object = {}) => withRucio({ auth, ...more })
+    let proxy: string
+    beforeEach(async () => {
+      const user = await makeUser(await makeAuthority('Authority'), 'Tape Agent')
+      proxy = join(directory, 'proxy')
+      writeFileSync(proxy, await makeProxy(user), { mode: 0o600 })
+    })
+
+    test('is by any type whose files can be used', async () => {
+      for (const auth of [
+        { type: 'x509', cert: proxy, key: proxy },
+        { type: 'x509_proxy', proxy },
+        { type: 'token', tokenFile: password },
+      ])
+        expect((await load(withAuth(auth))).config.rucio.auth).toEqual(auth)
+    })
+
+    test('is refused with what others may read, but for the group where that is allowed', async () => {
+      chmodSync(proxy, 0o640)
+      const byGroup = [expect.stringMatching(/rucio\.auth\.proxy: .*\/proxy is readable by its group \(mode 0640\)$/u)]
+      expect(await problems(withAuth({ type: 'x509_proxy', proxy }))).toEqual(byGroup)
+      await load(withAuth({ type: 'x509_proxy', proxy }, { secretsReadableByGroup: true }))
+      chmodSync(proxy, 0o644)
+      const byOthers = [expect.stringContaining('is readable by others (mode 0644)')]
+      expect(await problems(withAuth({ type: 'x509_proxy', proxy }, { secretsReadableByGroup: true }))).toEqual(
+        byOthers,
+      )
+    })
+
+    test.each(['gss', 'ssh', 'oidc', 'saml'])('is not by %s, which says what works instead', async (type) => {
+      writeFileSync(file, stringify(withAuth({ type })))
+      await expect(loadConfig(file, loading({}, directory))).rejects.toMatchObject({
+        problems: [
+          {
+            message: expect.stringContaining(`rucio.auth.type: "${type}" is not for a service`) as unknown,
+            hint: expect.stringContaining('x509_proxy') as unknown,
+          },
+        ],
+      })
+    })
+
+    test('by a certificate needs https', async () => {
+      const host = 'http://rucio.example.org'
+      expect(await problems(withAuth({ type: 'x509_proxy', proxy }, { host }))).toEqual([
+        expect.stringContaining('rucio.host: has to begin with https:'),
+      ])
+      await load(withAuth({ type: 'x509_proxy', proxy }, { host, authHost: 'https://auth.example.org' }))
+    })
+
+    test('asks every server but one on this machine who it is', async () => {
+      for (const name of ['localhost', '127.0.0.1', '[::1]'])
+        await load(withRucio({ host: `https://${name}:8443`, insecureLocalhost: true }))
+      expect(
+        await problems(
+          withRucio({ host: 'https://localhost', authHost: 'https://127.0.0.1.evil.org', insecureLocalhost: true }),
+        ),
+      ).toEqual([expect.stringContaining('rucio.authHost: is not this machine')])
+    })
+
+    test.each([['http://user:pass@proxy:3128'], ['https://proxy:3128'], ['proxy:3128'], ['http://proxy:3128/x']])(
+      'is not through %s',
+      async (httpProxy) => {
+        expect(await problems(withRucio({ httpProxy }))).toEqual([
+          expect.stringContaining('rucio.httpProxy: has to be'),
+        ])
+      },
+    )
   })
 
   test.each([
     ['the layout ossarc', { pipelines: [pipeline({ format: { layout: 'ossarc' } })] }, 'layout'],
-    ['x509', { rucio: { ...server, auth: { type: 'x509', cert: '/c', key: '/k' } } }, 'auth.type'],
-    ['a token', { rucio: { ...server, auth: { type: 'token', tokenFile: '/t' } } }, 'auth.type'],
-    [
-      'a rucio.cfg',
-      {
-        rucio: {
-          ...server,
-          config: '/etc/rucio.cfg',
-          auth: { type: 'userpass', username: 'a', passwordFile: '/dev/null' },
-        },
-      },
-      'rucio.config',
-    ],
     ['PostgreSQL', { catalog: 'postgres://x:canary@y/z' }, 'catalog'],
     ['waiting for tape', { pipelines: [pipeline({ confirm: { onTape: 'required' } })] }, 'onTape'],
     ['not reading back', { pipelines: [pipeline({ confirm: { readBack: false } })] }, 'readBack'],
     ['addenda', { pipelines: [pipeline({ reopened: 'addendum' })] }, 'reopened'],
     ['a page', { server: { listen: '127.0.0.1:8080' } }, 'server'],
     ['another flow', { pipelines: [pipeline({ source: { ...pipeline().source, kind: 'directory' } })] }, 'source.kind'],
-  ])('refuses %s by name, because it is not built yet', (_, more, key) => {
-    const problem = problems(good(more)).find((each) => each.includes('not built yet'))
+  ])('refuses %s by name, because it is not built yet', async (_, more, key) => {
+    const problem = (await problems(good(more))).find((each) => each.includes('not built yet'))
     expect(problem).toContain(key)
     expect(problem).not.toContain('canary')
   })
@@ -290,8 +355,8 @@ describe('loadConfig()', () => {
       { cron: '*/15 6-18 * * 1-5', timezone: 'America/Los_Angeles' },
     ],
     [undefined, { every: 900_000 }],
-  ])('takes the schedule %j', (schedule, expected) => {
-    expect(load(good(schedule === undefined ? {} : { schedule })).config.schedule).toEqual(expected)
+  ])('takes the schedule %j', async (schedule, expected) => {
+    expect((await load(good(schedule === undefined ? {} : { schedule }))).config.schedule).toEqual(expected)
   })
 
   test.each([
@@ -301,43 +366,43 @@ describe('loadConfig()', () => {
     [{ cron: 'every day' }, 'schedule'],
     [{ cron: '0 * * * *', timezone: 'Mars/Olympus' }, 'schedule'],
     [{ every: '1h', cron: '0 * * * *' }, 'schedule'],
-  ])('refuses the schedule %j', (schedule, key) => {
-    expect(problems(good({ schedule }))).toEqual([expect.stringContaining(key)])
+  ])('refuses the schedule %j', async (schedule, key) => {
+    expect(await problems(good({ schedule }))).toEqual([expect.stringContaining(key)])
   })
 
-  test('says line and reason of what is no YAML, and of a key that is there twice', () => {
-    expect(problems('catalog: [')[0]).toMatch(/^\d+: not valid YAML/u)
-    expect(problems('catalog: /a\ncatalog: /b\n')[0]).toMatch(/^2: not valid YAML: Map keys must be unique/u)
-    expect(problems('a: 1\nb: *nobody')).toEqual([expect.stringMatching(/^2: not valid YAML: an alias/u)])
-    expect(problems('a: !secret canary')).toEqual([expect.stringMatching(/^1: not valid YAML: Unresolved tag/u)])
-    expect(problems('a: 1\n--- \nb: 2')).toEqual([
+  test('says line and reason of what is no YAML, and of a key that is there twice', async () => {
+    expect((await problems('catalog: ['))[0]).toMatch(/^\d+: not valid YAML/u)
+    expect((await problems('catalog: /a\ncatalog: /b\n'))[0]).toMatch(/^2: not valid YAML: Map keys must be unique/u)
+    expect(await problems('a: 1\nb: *nobody')).toEqual([expect.stringMatching(/^2: not valid YAML: an alias/u)])
+    expect(await problems('a: !secret canary')).toEqual([expect.stringMatching(/^1: not valid YAML: Unresolved tag/u)])
+    expect(await problems('a: 1\n--- \nb: 2')).toEqual([
       expect.stringMatching(/^2: not valid YAML: Source contains multiple/u),
     ])
-    expect(problems('')).toEqual(['1: has to be a mapping, is empty'])
+    expect(await problems('')).toEqual(['1: has to be a mapping, is empty'])
   })
 
-  test('looks where it is told, then where configs are', () => {
-    load(good())
-    expect(loadConfig(undefined, { TAPE_RSE_CONFIG: file }, '/').file).toBe(file)
-    expect(loadConfig(undefined, {}, directory).file).toBe(file)
-    expect(() => loadConfig('nope.yaml', {}, directory)).toThrow(
+  test('looks where it is told, then where configs are', async () => {
+    await load(good())
+    expect((await loadConfig(undefined, loading({ TAPE_RSE_CONFIG: file }, '/'))).file).toBe(file)
+    expect((await loadConfig(undefined, loading({}, directory))).file).toBe(file)
+    await expect(loadConfig('nope.yaml', loading({}, directory))).rejects.toThrow(
       /Cannot read the config: .*\/nope\.yaml does not exist/u,
     )
-    expect(() => loadConfig('.', {}, directory)).toThrow(/is a directory/u)
+    await expect(loadConfig('.', loading({}, directory))).rejects.toThrow(/is a directory/u)
     rmSync(file)
-    expect(() => loadConfig(undefined, { TAPE_RSE_CONFIG: '' }, directory)).toThrow(
+    await expect(loadConfig(undefined, loading({ TAPE_RSE_CONFIG: '' }, directory))).rejects.toThrow(
       `there is none at ${directory}/tape-rse.yaml and /etc/tape-rse/tape-rse.yaml`,
     )
   })
 
-  test('takes it or refuses it, whatever stands at any place of it', () => {
+  test('takes it or refuses it, whatever stands at any place of it', async () => {
     const paths = pathsOf(good())
-    fc.assert(
-      fc.property(fc.constantFrom(...paths), fc.jsonValue({ maxDepth: 2 }), (path, value) => {
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...paths), fc.jsonValue({ maxDepth: 2 }), async (path, value) => {
         const document = parseDocument(stringify(good()))
         document.setIn(path, value)
         try {
-          load(document.toString())
+          await load(document.toString())
         } catch (error) {
           expect(error).toMatchObject({ code: 'CONFIG_INVALID' })
         }
@@ -345,19 +410,19 @@ describe('loadConfig()', () => {
     )
   })
 
-  test('takes an alias for what its anchor says', () => {
+  test('takes an alias for what its anchor says', async () => {
     const format = { targetSize: '1GB', maxSize: '2GB' }
     const other = { name: 'b', source: { ...pipeline().source, tapeRse: 'B' }, vault: { root: '/b' } }
     const text = stringify(good({ pipelines: [pipeline({ format }), pipeline({ ...other, format })] }))
     expect(text).toContain('format: *')
-    expect(load(text).config.pipelines.map((each) => each.format.targetSize)).toEqual([1e9, 1e9])
+    expect((await load(text)).config.pipelines.map((each) => each.format.targetSize)).toEqual([1e9, 1e9])
   })
 
-  test('repeats no value of a credential, even of the wrong type or place', () => {
+  test('repeats no value of a credential, even of the wrong type or place', async () => {
     const auth = { type: 'userpass', username: 'a', passwordFile: 20_261_127, password: 'canary' }
-    const found = problems(good({ rucio: { ...server, auth, ca: 'canary' } })).join('\n')
+    const found = (await problems(good({ rucio: { ...server, auth, ca: 'canary' } }))).join('\n')
     expect(found).not.toMatch(/canary|20261127/u)
-    expect(JSON.stringify(load(good()))).not.toContain('canary')
+    expect(JSON.stringify(await load(good()))).not.toContain('canary')
   })
 })
 

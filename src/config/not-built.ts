@@ -6,16 +6,22 @@ interface NotBuilt {
   /** The values that are refused; one that ends in "…" stands for all that begin so. null: the key itself. */
   readonly values: readonly (string | boolean)[] | null
   readonly hint: string
+  /** What is so. Default: "is not built yet". */
+  readonly what?: string
 }
 
 /**
- * What the config may say one day and does not mean anything yet: refused by name, never ignored. Who builds a feature takes
- * its row away.
+ * What the config may say one day and does not mean anything yet, and what it never will: refused by name, never ignored. Who builds
+ * a feature takes its row away.
  */
 export const NOT_BUILT: readonly NotBuilt[] = [
   { key: 'catalog', values: ['postgres://…'], hint: 'Name a file on a local disk.' },
-  { key: 'rucio.config', values: null, hint: 'Remove it; write host, account and auth here.' },
-  { key: 'rucio.auth.type', values: ['x509', 'x509_proxy', 'token'], hint: 'Use userpass.' },
+  {
+    key: 'rucio.auth.type',
+    values: ['gss', 'ssh', 'oidc', 'saml'],
+    what: 'is not for a service: it needs a ticket, an agent or a person with a browser',
+    hint: 'Use x509_proxy or x509, token (a JWT or OIDC access token that somebody renews in a file), or userpass.',
+  },
   { key: 'pipelines[].source.kind', values: ['directory', 'cache'], hint: 'Use rucio.' },
   { key: 'pipelines[].format.kind', values: ['tar', 'file'], hint: 'Use zip.' },
   { key: 'pipelines[].format.layout', values: ['ossarc'], hint: 'Use rucio.' },
@@ -27,15 +33,15 @@ export const NOT_BUILT: readonly NotBuilt[] = [
 ]
 
 /**
- * What a config asks for that is not built yet.
+ * What a config asks for that is not built.
  * @param given what the file says. Only words of the table are repeated: the URL of a database may hold a password
  */
 export function notBuilt(given: unknown): readonly Finding[] {
-  return NOT_BUILT.flatMap(({ key, values, hint }) =>
+  return NOT_BUILT.flatMap(({ key, values, hint, what = 'is not built yet' }) =>
     valuesAt(given, key.split('.')).flatMap(({ path, value }): Finding[] => {
-      if (values === null) return [{ path, what: 'is not built yet', hint }]
+      if (values === null) return [{ path, what, hint }]
       const refused = values.find((each) => means(each, value))
-      return refused === undefined ? [] : [{ path, what: `${JSON.stringify(refused)} is not built yet`, hint }]
+      return refused === undefined ? [] : [{ path, what: `${JSON.stringify(refused)} ${what}`, hint }]
     }),
   )
 }

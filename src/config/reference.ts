@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ELSEWHERE, placesText } from './elsewhere.ts'
 import { NOT_BUILT } from './not-built.ts'
 import { configSchema } from './schema.ts'
 
@@ -46,8 +47,22 @@ export function configReference(): string {
       .filter((paragraph) => paragraph !== '')
       .join('\n\n'),
   )
-  return `${[opening().trimEnd(), ...sections].join('\n\n')}\n`
+  return `${[opening().trimEnd(), ...sections, elsewhere()].join('\n\n')}\n`
 }
+
+const elsewhere = (): string => `## What \`rucio\` does not say
+
+is looked for in the environment, and then in the section \`[client]\` of the site’s client file, as Rucio’s own clients read it:
+options in any case, \`=\` or \`:\`, values that go on in deeper lines, comments of whole lines, \`%(option)s\` and \`%%\`. Paths may be
+relative there, \`~\` and \`$VARIABLE\` mean something, and what is empty says nothing. The client file is the one that \`rucio.config\`,
+\`$RUCIO_CONFIG\` or \`$RUCIO_HOME/etc/rucio.cfg\` names; none is looked for elsewhere. An option \`x\` of it is overlaid by
+\`$RUCIO_CFG_CLIENT_X\`, as Rucio’s containers have it. \`tape-rse config show\` says where each value came from.
+
+${markdownTable([
+  ['key', 'is looked for in'],
+  ...ELSEWHERE.map((setting) => [code(`rucio.${setting.key.join('.')}`), placesText(setting)]),
+  [code('rucio.auth.passwordFile'), 'the password itself: password in the client file'],
+])}`
 
 interface Section {
   readonly key: string

@@ -39,6 +39,16 @@ const url = z
   .refine(isBaseUrl, 'has to be a URL such as https://rucio.example.org:8443, without a user, a password or a query')
   .meta({ title: 'URL' })
 
+const isProxyUrl = (text: string): boolean => {
+  if (!URL.canParse(text)) return false
+  const { protocol, username, password, pathname, search, hash } = new URL(text)
+  return protocol === 'http:' && username + password + search + hash === '' && pathname === '/'
+}
+const proxyUrl = z
+  .string()
+  .refine(isProxyUrl, 'has to be a URL such as http://proxy.example.org:3128, without a user or a password')
+  .meta({ title: 'URL' })
+
 function isTimeZone(name: string): boolean {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== ''
@@ -67,38 +77,77 @@ const auth = z
   .discriminatedUnion('type', [
     z.strictObject({
       type: z.literal('userpass').describe('How to sign in.'),
-      username: text.describe('The identity that signs in.'),
-      passwordFile: path.describe(
-        'File that holds the password and nothing else (white space at its end is dropped). Read at each sign-in.',
-      ),
+      username: text.optional().describe('The identity that signs in.'),
+      passwordFile: path
+        .optional()
+        .describe(
+          'File that holds the password and nothing else (white space at its end is dropped). Read at each sign-in. Default: `password` of the client file.',
+        ),
     }),
     z.strictObject({
       type: z.literal('x509').describe('How to sign in.'),
-      cert: path.describe('PEM file with the certificate.'),
-      key: path.describe('PEM file with its key.'),
+      cert: path
+        .optional()
+        .describe('PEM file with the certificate, and its chain if it has one. Read at each sign-in.'),
+      key: path.optional().describe('PEM file with its key, without a pass phrase. Read at each sign-in.'),
     }),
     z.strictObject({
       type: z.literal('x509_proxy').describe('How to sign in.'),
-      proxy: path.describe('PEM file with certificate, key and chain.'),
+      proxy: path
+        .optional()
+        .describe(
+          'PEM file with proxy certificate, key and chain (RFC 3820), renewed by others. Read at each sign-in.',
+        ),
     }),
     z.strictObject({
       type: z.literal('token').describe('How to sign in.'),
-      tokenFile: path.describe('File that holds the token.'),
+      tokenFile: path
+        .optional()
+        .describe(
+          'File that holds a JWT, an OIDC access token or a token of Rucio, renewed by others. Read when it changes.',
+        ),
     }),
   ])
   .describe('How to sign in.')
 
 const rucio = z
   .strictObject({
-    config: path.optional().describe('The site’s own `rucio.cfg`.'),
-    host: url.describe('Base URL of Rucio’s REST server.'),
+    config: path
+      .optional()
+      .describe(
+        'The site’s own `rucio.cfg`: its section `[client]` says what this file does not. Default: `$RUCIO_CONFIG`.',
+      ),
+    host: url.optional().describe('Base URL of Rucio’s REST server. It has to be said, here or elsewhere.'),
     authHost: url.optional().describe('Base URL of the server that signs in. Default: `host`.'),
-    account: text.describe('Account to act as. It has to be allowed to set metadata in the scopes.'),
-    auth,
+    account: text
+      .optional()
+      .describe(
+        'Account to act as. It has to be allowed to set metadata in the scopes. Default: the one that Rucio has for the identity.',
+      ),
+    vo: text.optional().describe('Virtual organisation, where the server has several.'),
+    auth: auth.optional().describe('How to sign in. Its type has to be said, here or elsewhere.'),
     ca: path
       .optional()
-      .describe('PEM file with the certificate authorities to trust. Default: those that Node.js brings.'),
+      .describe(
+        'The certificate authorities to trust: a PEM file, or a directory of them (`*.pem`, `*.crt`, `<hash>.0`). Read again when they change. Default: those that Node.js brings.',
+      ),
+    httpProxy: proxyUrl
+      .optional()
+      .describe('HTTP proxy through which Rucio is asked. Default: none, whatever the environment says.'),
+    secretsReadableByGroup: z
+      .boolean()
+      .prefault(false)
+      .describe(
+        'Allow password, key, proxy and token files that their group may read, as Kubernetes makes them with `fsGroup`. Files that others may read are always refused.',
+      ),
+    insecureLocalhost: z
+      .boolean()
+      .prefault(false)
+      .describe(
+        'Do not ask a server on this very machine (`localhost`, `127.0.0.1`, `[::1]`) who it is. Refused for any other.',
+      ),
   })
+  .prefault({})
   .describe('The Rucio server, and who the agent is there.')
 
 const source = z
@@ -260,10 +309,12 @@ export const configSchema = z.strictObject({
 })
 
 export type ConfigFile = z.infer<typeof configSchema>
-type Userpass = Extract<ConfigFile['rucio']['auth'], { type: 'userpass' }>
+type RucioFile = ConfigFile['rucio']
+type Whole<A> = A extends { type: 'userpass' } ? A & { username: string } : { [Key in keyof A]-?: NonNullable<A[Key]> }
 
-/** A config that was checked: everything in it is built. Sizes are bytes, durations milliseconds. */
-export type Config = Omit<ConfigFile, 'rucio'> & {
-  readonly rucio: Omit<ConfigFile['rucio'], 'auth'> & { readonly auth: Userpass }
-}
+/** A config that was checked, with what the site says elsewhere. Everything in it is built. Sizes are bytes, durations milliseconds. */
+export type Config = Omit<ConfigFile, 'rucio'> & { readonly rucio: RucioConfig }
+export type RucioConfig = Omit<RucioFile, 'host' | 'auth'> & { readonly host: string; readonly auth: AuthConfig }
+/** userpass without `passwordFile`: the password is in the client file, or overlays it. */
+export type AuthConfig = Whole<NonNullable<RucioFile['auth']>>
 export type PipelineConfig = Config['pipelines'][number]

@@ -18,30 +18,36 @@ describe('an example config', () => {
   beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), 'config-'))
     writeFileSync(join(directory, 'password'), 'canary\n')
+    const client = ['[client]', 'rucio_host = https://rucio.example.org', 'auth_type = x509_proxy']
+    writeFileSync(join(directory, 'rucio.cfg'), [...client, 'client_x509_proxy = /opt/proxy/x509up'].join('\n'))
   })
   afterAll(() => rmSync(directory, { recursive: true }))
 
   const load = (text: string) => {
     const file = join(directory, 'tape-rse.yaml')
     writeFileSync(file, text)
-    return loadConfig(file, {}, '/')
+    return loadConfig(file, { env: {}, cwd: '/', checkCredentials: () => Promise.resolve([]) })
   }
-  const example = (name: string) => page(`config/${name}`).replace(/\/run\/secrets\/[\w-]+/u, `${directory}/password`)
+  // As a site would do, that has these files elsewhere.
+  const example = (name: string) =>
+    page(`config/${name}`)
+      .replace(/\/run\/secrets\/[\w-]+/u, `${directory}/password`)
+      .replace('/opt/rucio/etc', directory)
 
-  test('there are some', () => expect(examples).toEqual(['minimal.yaml', 'tape-rse.example.yaml']))
+  test('there are some', () => expect(examples).toEqual(['grid-site.yaml', 'minimal.yaml', 'tape-rse.example.yaml']))
 
-  test.each(examples)('%s is valid, and what is shown of it loads to the same config', (name) => {
-    const loaded = load(example(name))
-    expect(load(configText(loaded)).config).toEqual(loaded.config)
+  test.each(examples)('%s is valid, and what is shown of it loads to the same config', async (name) => {
+    const loaded = await load(example(name))
+    expect((await load(configText(loaded))).config).toEqual(loaded.config)
   })
 
-  test('tape-rse.example.yaml names every key that has a default', () => {
-    const { origins } = shownConfig(load(example('tape-rse.example.yaml')))
+  test('tape-rse.example.yaml names every key that has a default', async () => {
+    const { origins } = shownConfig(await load(example('tape-rse.example.yaml')))
     expect(Object.keys(origins).filter((key) => origins[key] === 'default')).toEqual([])
   })
 
-  test('is shown with the line of each value, or as a default', () => {
-    const loaded = load(example('minimal.yaml'))
+  test('is shown with the line of each value, or as a default', async () => {
+    const loaded = await load(example('minimal.yaml'))
     const shown = configText(loaded)
     for (const line of [
       'catalog: /var/lib/tape-rse/catalog.db # line 2',
@@ -58,15 +64,15 @@ describe('an example config', () => {
       'pipelines[0].vault.publish': 'default',
       'pipelines[0].source.scopes[0]': 'line 9',
     })
-    expect(load(shown).config).toEqual(shownConfig(loaded).config)
+    expect((await load(shown)).config).toEqual(shownConfig(loaded).config)
     expect(shown).not.toContain('canary')
   })
 
-  test('that uses an alias is shown with the line of the anchor', () => {
+  test('that uses an alias is shown with the line of the anchor', async () => {
     const text = example('minimal.yaml')
       .replace('account: tapeagent', 'account: &who tapeagent')
       .replace('username: tapeagent', 'username: *who')
-    expect(shownConfig(load(text)).origins).toMatchObject({
+    expect(shownConfig(await load(text)).origins).toMatchObject({
       'rucio.account': 'line 5',
       'rucio.auth.username': 'line 6',
     })

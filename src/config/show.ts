@@ -1,6 +1,7 @@
 import { Document, isNode, isSeq } from 'yaml'
 import { z } from 'zod'
 import { keyText, type KeyPath } from './finding.ts'
+import type { Origin } from './elsewhere.ts'
 import type { LoadedConfig } from './load.ts'
 import { configSchema } from './schema.ts'
 import { durationWithUnit } from './units.ts'
@@ -9,19 +10,22 @@ import { durationWithUnit } from './units.ts'
 export interface ShownConfig {
   readonly file: string
   readonly config: LoadedConfig['config']
-  /** Where each value came from: `{ "pipelines[0].vault.root": "line 12", "movers": "default" }` */
+  /** Where each value came from: `{ "pipelines[0].vault.root": "line 12", "rucio.account": "$RUCIO_ACCOUNT", "movers": "default" }` */
   readonly origins: Readonly<Record<string, string>>
 }
 
-/** The config in force. There are no secrets in it: a config names the files that hold them. */
-export const shownConfig = ({ file, config, lineOf }: LoadedConfig): ShownConfig => ({
+/** The config in force. There are no secrets in it: a config names the files that hold them. Of a password, only where it is is shown. */
+export const shownConfig = ({ file, config, originOf, password }: LoadedConfig): ShownConfig => ({
   file,
   config,
-  origins: Object.fromEntries(pathsOf(config).map((path) => [keyText(path), origin(lineOf(path))])),
+  origins: {
+    ...Object.fromEntries(pathsOf(config).map((path) => [keyText(path), originText(originOf(path))])),
+    ...(password !== null && { 'rucio.auth.password': originText(password) }),
+  },
 })
 
 /** The config in force as YAML that loads again, to the same config; behind each value, where it came from. */
-export function configText({ file, config, lineOf }: LoadedConfig): string {
+export function configText({ file, config, originOf, password }: LoadedConfig): string {
   const document = new Document(config)
   document.commentBefore = ` ${file}; sizes are bytes`
   for (const path of durations) {
@@ -31,15 +35,23 @@ export function configText({ file, config, lineOf }: LoadedConfig): string {
   for (const path of pathsOf(config)) {
     const node: unknown = document.getIn(path, true)
     if (isSeq(node)) node.flow = true
-    if (isNode(node)) node.comment = ` ${origin(lineOf(path))}`
+    if (isNode(node)) node.comment = ` ${originText(originOf(path))}`
   }
+  const username: unknown = document.getIn(['rucio', 'auth', 'username'], true)
+  if (password !== null && isNode(username))
+    username.comment = `${username.comment ?? ''}; password: *** ${originText(password)}`
   return document.toString({ lineWidth: 0 }).trimEnd()
 }
 
 /** Where durations are: they are never written without a unit. */
 const durations: readonly KeyPath[] = [['schedule', 'every'], ['grace']]
 
-const origin = (line: number | null): string => (line === null ? 'default' : `line ${line}`)
+export function originText(origin: Origin | null): string {
+  if (origin === null) return 'default'
+  if (origin.from === 'line') return `line ${origin.line}`
+  if (origin.from === 'variable') return `$${origin.name}`
+  return origin.from === 'option' ? `${origin.file}:${origin.line}` : origin.from
+}
 
 /** Where the values are that have no parts, in order. */
 function pathsOf(value: unknown, path: KeyPath = []): readonly KeyPath[] {

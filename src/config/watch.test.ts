@@ -22,14 +22,15 @@ describe('watchConfig()', () => {
 
   /** A config is its text here; one that begins with "bad" is invalid. */
   function start(): void {
-    const load = (): LoadedConfig => {
-      const text = readFileSync(file, 'utf8')
-      if (text.startsWith('bad')) throw new Error(text)
-      return { file, text } as LoadedConfig
+    const read = () => ({ file, texts: new Map([[file, readFileSync(file, 'utf8')]]) }) as unknown as LoadedConfig
+    const textIn = ({ texts }: LoadedConfig) => texts.get(file)!
+    const load = (): Promise<LoadedConfig> => {
+      const loaded = read()
+      return textIn(loaded).startsWith('bad') ? Promise.reject(new Error(textIn(loaded))) : Promise.resolve(loaded)
     }
-    const changed = ({ text }: LoadedConfig) => void told.push(text)
+    const changed = (loaded: LoadedConfig) => void told.push(textIn(loaded))
     const invalid = (error: unknown) => void told.push(`invalid: ${(error as Error).message}`)
-    watch = watchConfig({ file, text: readFileSync(file, 'utf8') } as LoadedConfig, {
+    watch = watchConfig(read(), {
       everyMs: 5,
       load,
       changed,
@@ -73,10 +74,11 @@ describe('watchConfig()', () => {
     expect(told[0]).toContain('invalid: ENOENT')
   })
 
-  test('loads again when it is told to, changed or not', () => {
+  test('loads again when it is told to, changed or not', async () => {
     writeFileSync(file, 'one')
     start()
     watch.reload()
+    await until(1)
     expect(told).toEqual(['one'])
   })
 })

@@ -4,34 +4,41 @@ import type { LoadedConfig } from './load.ts'
 export interface ConfigWatch {
   /** How often the file is looked at, in milliseconds. */
   readonly everyMs: number
-  /** Loads the config; throws what is wrong with it. */
-  readonly load: () => LoadedConfig
+  /** Loads the config; rejects with what is wrong with it. */
+  readonly load: () => Promise<LoadedConfig>
   readonly changed: (loaded: LoadedConfig) => void
   readonly invalid: (error: unknown) => void
 }
 
 /**
- * Looks at the text of a config file now and then: what a person saves, and what Kubernetes swaps behind a link. A text that was
- * told of, good or bad, is not told of again.
+ * Looks at the texts that make a config now and then: what a person saves, and what Kubernetes swaps behind a link. Texts that were
+ * told of, good or bad, are not told of again.
  */
-export function watchConfig({ file, text }: LoadedConfig, { everyMs, load, changed, invalid }: ConfigWatch) {
-  let known = text
-  let last = text
+export function watchConfig({ texts }: LoadedConfig, { everyMs, load, changed, invalid }: ConfigWatch) {
+  let files = [...texts.keys()]
+  let known = together(texts)
+  let last = known
   let closed = false
   let timer = setTimeout(() => void loop(), everyMs)
 
   async function look(): Promise<void> {
-    const now = await readFile(file, 'utf8').catch((error: unknown) => `unreadable: ${String(error)}`)
+    const now = together(new Map(await Promise.all(files.map(async (file) => [file, await textOf(file)] as const))))
     const settled = now === last
     last = now
     // A text that still changes is one that somebody is writing.
     if (now === known || !settled || closed) return
     known = now
-    reload()
+    await reload()
   }
-  function reload(): void {
+  async function reload(): Promise<void> {
     try {
-      changed(load())
+      const loaded = await load()
+      if (closed) return
+      if (files.join() !== [...loaded.texts.keys()].join()) {
+        files = [...loaded.texts.keys()]
+        known = last = together(loaded.texts)
+      }
+      changed(loaded)
     } catch (error) {
       invalid(error)
     }
@@ -42,11 +49,15 @@ export function watchConfig({ file, text }: LoadedConfig, { everyMs, load, chang
   }
 
   return {
-    /** Loads the file now, changed or not. */
-    reload,
+    /** Loads the config now, changed or not. */
+    reload: (): void => void reload(),
     close(): void {
       closed = true
       clearTimeout(timer)
     },
   }
 }
+
+const together = (texts: ReadonlyMap<string, string>): string => JSON.stringify([...texts])
+const textOf = (file: string): Promise<string> =>
+  readFile(file, 'utf8').catch((error: unknown) => `unreadable: ${String(error)}`)

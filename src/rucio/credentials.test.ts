@@ -87,8 +87,8 @@ describe('a secret', () => {
     expect((await fault(readPassword('/dev/null', ours))).message).toBe('/dev/null is not a regular file')
     const empty = write('\n')
     expect((await fault(readPassword(empty, ours))).message).toBe(`${empty} is empty`)
-    const long = write('x'.repeat(2 ** 20 + 1))
-    expect((await fault(readPassword(long, ours))).message).toContain('is no credential')
+    const long = write('x'.repeat(4 * 2 ** 20 + 1))
+    expect((await fault(readPassword(long, ours))).message).toContain('is too long')
   })
 })
 

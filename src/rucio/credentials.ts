@@ -1,10 +1,10 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import type { BigIntStats } from 'node:fs'
-import { open, readdir, readFile, stat } from 'node:fs/promises'
+import { constants, type BigIntStats } from 'node:fs'
+import { open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** More than any credential has; a file of authorities may have more. */
-const maxBytes = 2 ** 20
+/** More than any credential, or all authorities there are, have. */
+const maxBytes = 4 * 2 ** 20
 
 /** When something is good. null: it does not say. */
 export interface Life {
@@ -65,9 +65,7 @@ export async function readToken(file: string, rules: SecretRules): Promise<Token
 }
 
 export async function readCertificate(cert: string, key: string, rules: SecretRules): Promise<Identity> {
-  const text = await readFile(cert, 'latin1').catch((error: unknown) => {
-    throw unreadable(cert, error)
-  })
+  const text = await readText(cert, null)
   return identityOf('certificate', { file: cert, text }, { file: key, text: await readSecret(key, rules) })
 }
 
@@ -88,7 +86,7 @@ export async function readAuthorities(path: string): Promise<readonly string[]> 
       throw unreadable(path, error)
     },
   )
-  const all = isDirectory ? await authoritiesInDirectory(path) : certificatesIn(path, await readAuthorityFile(path))
+  const all = isDirectory ? await authoritiesInDirectory(path) : certificatesIn(path, await readText(path, null))
   if (all.length > 0) return [...new Set(all)]
   const lacks = isDirectory ? 'has no certificate authority in it (*.pem, *.crt, <hash>.0)' : 'holds no PEM certificate'
   throw new UnusableFile(`${path} ${lacks}`, 'Name a PEM file, or a directory of them, with the authorities to trust.')
@@ -119,16 +117,11 @@ async function authoritiesInDirectory(path: string): Promise<readonly string[]> 
   const found: string[] = []
   for (const name of names) {
     // One bad file among hundreds, or a link that leads nowhere, is no reason to trust none of the others.
-    const text = await readAuthorityFile(join(path, name)).catch(() => '')
+    const text = await readText(join(path, name), null).catch(() => '')
     found.push(...pemBlocks(text, 'CERTIFICATE').filter((pem) => parsed(pem) !== null))
   }
   return found
 }
-
-const readAuthorityFile = (path: string): Promise<string> =>
-  readFile(path, 'latin1').catch((error: unknown) => {
-    throw unreadable(path, error)
-  })
 
 function certificatesIn(file: string, text: string): readonly string[] {
   const blocks = pemBlocks(text, 'CERTIFICATE')
@@ -214,19 +207,22 @@ function lifeOfJwt(token: string): Life {
   }
 }
 
-/** Whoever may read a key is who it says: a secret is refused that others may read, as ssh and the grid's tools do. */
-async function readSecret(path: string, { groupMayRead }: SecretRules): Promise<string> {
-  const file = await open(path, 'r').catch((error: unknown) => {
+/** A text that is secret. Whoever may read a key is who it says: one is refused that others may read, as ssh and the grid's tools do. */
+export const readSecret = (path: string, rules: SecretRules): Promise<string> => readText(path, rules)
+
+async function readText(path: string, rules: SecretRules | null): Promise<string> {
+  // Opening a pipe would wait for its other end.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
     throw unreadable(path, error)
   })
   try {
     const found = await file.stat()
     if (!found.isFile())
       throw new UnusableFile(`${path} is ${found.isDirectory() ? 'a directory' : 'not a regular file'}`, 'Name a file.')
-    const open = found.mode & (groupMayRead ? 0o037 : 0o077)
+    const open = rules === null ? 0 : found.mode & (rules.groupMayRead ? 0o037 : 0o077)
     if (open !== 0) throw openToOthers(path, found.mode, open)
     if (found.size > maxBytes)
-      throw new UnusableFile(`${path} is no credential: it has ${found.size} bytes`, 'Correct the name.')
+      throw new UnusableFile(`${path} is too long: it has ${found.size} bytes`, 'Correct the name.')
     return await file.readFile('utf8')
   } finally {
     await file.close()
