@@ -28,7 +28,12 @@ module.exports = {
     only('app', '^src/app\\.ts$', '^src/(?!cli/|main|service|server/)', 'everything below it'),
     only('service', '^src/service\\.ts$', '^src/(?!cli/|main)'),
     only('cli', '^src/cli/', '^src/(?!main)'),
-    only('sign-in', '^src/sign-in\\.ts$', '^src/(model|io|config|rucio)/', 'what a config says of Rucio, in Rucio’s terms'),
+    only(
+      'sign-in',
+      '^src/sign-in\\.ts$',
+      '^src/(model|io|config|rucio)/',
+      'what a config says of Rucio, in Rucio’s terms',
+    ),
     only('timetable', '^src/timetable\\.ts$', '^src/(timetable|agent)\\.ts$'),
     only(
       'source',

@@ -194,15 +194,37 @@ describe('a token in a file', () => {
   }
   const knowing =
     (...good: string[]) =>
-    ({ headers }: Seen, response: ServerResponse) =>
+    ({ url, headers }: Seen, response: ServerResponse) =>
       good.includes(headers['x-rucio-auth-token'] as string)
-        ? scopes(response)
+        ? answer(url, response)
         : refuse(response, 401, 'CannotAuthenticate')
+  const answer = (url: string, response: ServerResponse) =>
+    url === '/accounts/whoami'
+      ? response.writeHead(303, { Location: 'http://localhost/accounts/tapeagent' }).end()
+      : scopes(response)
 
-  test('is shown as it is, without a sign-in', async () => {
+  test('is shown as it is, without a sign-in, and first by one call alone', async () => {
     const { client, seen } = await setUp(inFile('good').credentials, knowing('good'))
+    await Promise.all([client.scopes(never), client.scopes(never)])
     expect(await client.scopes(never)).toEqual(['raw'])
-    expect(seen.map(({ url }) => url)).toEqual(['/scopes/'])
+    expect(seen.map(({ url }) => url)).toEqual(['/accounts/whoami', '/scopes/', '/scopes/', '/scopes/'])
+  })
+
+  test('that another program shows at the same moment is shown again', async () => {
+    const { client, seen } = await setUp(inFile('good').credentials, (request, response, count) =>
+      knowing(...(count === 1 ? [] : ['good']))(request, response),
+    )
+    expect(await client.scopes(never)).toEqual(['raw'])
+    expect(seen).toHaveLength(3)
+  })
+
+  test('of another account is refused', async () => {
+    const { credentials } = inFile('good')
+    const { client } = await setUp({ ...credentials, account: 'root' }, knowing('good'))
+    await expect(client.scopes(never)).rejects.toMatchObject({
+      code: 'SIGN_IN_REFUSED',
+      message: 'Cannot sign in to Rucio as root: the token in /run/token is that of the account tapeagent',
+    })
   })
 
   test('that Rucio refuses is shown once, until the file holds another', async () => {
@@ -217,17 +239,17 @@ describe('a token in a file', () => {
       })
       expect(inspect(error, { depth: Infinity, showHidden: true })).not.toContain('canary-old')
     }
-    expect(seen).toHaveLength(1)
+    expect(seen).toHaveLength(2)
     file.value = 'good'
     expect(await client.scopes(never)).toEqual(['raw'])
-    expect(looks).toEqual([false, true, true, true])
+    expect(looks).toEqual([false, true, true])
   })
 
   test('that was renewed just now is shown in the same call', async () => {
     const { file, credentials } = inFile('old')
     const { client } = await setUp(credentials, (request, response) => {
-      file.value = 'good'
-      knowing('good')(request, response)
+      knowing(...(file.value === 'old' && request.url !== '/scopes/' ? ['old'] : ['good']))(request, response)
+      if (request.url === '/scopes/') file.value = 'good'
     })
     expect(await client.scopes(never)).toEqual(['raw'])
   })

@@ -37,6 +37,8 @@ export interface Session {
 }
 
 export interface SessionOptions {
+  /** Base URL of the server. */
+  readonly host: string
   /** Base URL of the server that signs in. */
   readonly authHost: string
   readonly credentials: Credentials
@@ -52,25 +54,89 @@ export function openSession(options: SessionOptions): Session {
 
 type OfType<T extends Credentials['type']> = Extract<Credentials, { type: T }>
 
-/** A token that somebody else renews in its file. One that was refused is not shown again. */
-function sessionOfToken({ account, token }: OfType<'token'>, { now, patience }: SessionOptions): Session {
+/**
+ * A token that somebody else renews in its file. A new one is shown to Rucio by one call alone: it saves a JWT that it sees for the
+ * first time, and of several calls that come with it, it refuses all but one (41.5.1). One that was refused is not shown again.
+ */
+function sessionOfToken(credentials: OfType<'token'>, options: SessionOptions): Session {
+  const { account, token } = credentials
   const what = signInAs(account)
+  let known: string | null = null
   let refused: { readonly value: string; readonly why: RucioError } | null = null
+
+  async function read(): Promise<Token> {
+    const found = await token(refused === null ? undefined : 'look').catch((cause: unknown) =>
+      throwing(unusable(what, cause)),
+    )
+    if (!isHeaderText(found.value)) throw unusable(what, `${found.file} holds what cannot be a token`)
+    return found
+  }
+  const fetch = shared(async (signal) => {
+    const found = await persist(what, read, options.patience, signal)
+    if (found.value === known) return known
+    if (refused?.value !== found.value) refused = await introduce(what, account, found, options, signal)
+    if (refused !== null) throw outOfLife(what, 'token', found, options.now()) ?? refusedToken(what, found, refused.why)
+    return (known = found.value)
+  })
   return {
-    async token(signal) {
-      const read = () =>
-        token(refused === null ? undefined : 'look').catch((cause: unknown) => throwing(unusable(what, cause)))
-      const found = await persist(what, read, patience, signal)
-      if (!isHeaderText(found.value)) throw unusable(what, `${found.file} holds what cannot be a token`)
-      if (refused?.value !== found.value) {
-        refused = null
-        return found.value
-      }
-      throw outOfLife(what, 'token', found, now()) ?? refusedToken(what, found, refused.why)
-    },
+    token: fetch,
     forget(value, why) {
+      if (known === value) known = null
       refused = { value, why }
     },
+  }
+}
+
+/** Shows a new token to Rucio. null: it is taken. */
+async function introduce(
+  what: string,
+  account: string | null,
+  { file, value }: Token,
+  { host, send, patience, now }: SessionOptions,
+  signal: AbortSignal,
+): Promise<{ readonly value: string; readonly why: RucioError } | null> {
+  const headers = { 'X-Rucio-Auth-Token': value }
+  const request: HttpRequest = { what, method: 'GET', url: `${host}/accounts/whoami`, headers, body: null }
+  const ask = () =>
+    persist(
+      what,
+      async () => {
+        const answer = await send(request, signal)
+        if (answer.status >= 400) await refuse(what, answer, [value], now())
+        await skip(what, answer, signal)
+        return answer.header('location') // it redirects to the account
+      },
+      patience,
+      signal,
+    )
+  try {
+    // Another program may have shown it at the same moment.
+    const location = await ask().catch((error: unknown) => (isRefusal(error) ? ask() : throwing(error)))
+    const [, its] = /\/accounts\/([^/?#]+)$/u.exec(location ?? '') ?? []
+    if (account === null || its === undefined || decodeURIComponent(its) === account) return null
+    const other = `Cannot ${what}: the token in ${file} is that of the account ${decodeURIComponent(its)}`
+    throw new RucioError('SIGN_IN_REFUSED', other, { hint: 'Correct rucio.account, or have another token written.' })
+  } catch (error) {
+    if (isRefusal(error)) return { value, why: error }
+    throw siteAtFault(error)
+  }
+}
+
+const isRefusal = (error: unknown): error is RucioError =>
+  error instanceof RucioError && error.exceptionClass === 'CannotAuthenticate'
+
+/** Callers that come while one of them fetches share what that gets. If it gives up, the next one fetches. */
+function shared<T>(fetch: (signal: AbortSignal) => Promise<T>): (signal: AbortSignal) => Promise<T> {
+  let pending: Promise<T> | null = null
+  return async (signal) => {
+    for (;;) {
+      try {
+        return await (pending ??= fetch(signal).finally(() => (pending = null)))
+      } catch (error) {
+        const others = error instanceof TapeRseError && error.code === 'INTERRUPTED' && !signal.aborted
+        if (!others) throw error
+      }
+    }
   }
 }
 
@@ -94,26 +160,11 @@ interface Issued {
 
 function sessionBySigningIn(credentials: SigningIn, options: SessionOptions): Session {
   let held: Issued | null = null
-  let pending: Promise<Issued> | null = null
-
-  async function fetch(signal: AbortSignal): Promise<Issued> {
-    try {
-      return (held = await signIn(credentials, options, signal))
-    } finally {
-      pending = null
-    }
-  }
+  const fetch = shared(async (signal) => (held = await signIn(credentials, options, signal)))
   return {
     async token(signal) {
-      for (;;) {
-        if (held !== null && (held.renewAt === null || options.now() < held.renewAt)) return held.value
-        try {
-          return (await (pending ??= fetch(signal))).value
-        } catch (error) {
-          const others = error instanceof TapeRseError && error.code === 'INTERRUPTED' && !signal.aborted
-          if (!others) throw error // else it was the caller whose sign-in we shared that gave up
-        }
-      }
+      if (held !== null && (held.renewAt === null || options.now() < held.renewAt)) return held.value
+      return (await fetch(signal)).value
     },
     forget(token) {
       if (held?.value === token) held = null

@@ -86,6 +86,7 @@ export function openCaller(options: RucioOptions): Caller {
   }
 
   const session = openSession({
+    host,
     authHost: options.authHost === undefined ? host : baseUrl(options.authHost),
     credentials: options.credentials,
     send: (request, signal) => send('auth', { ...request, headers: { Accept: '*/*', ...request.headers } }, signal),
