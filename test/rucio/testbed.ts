@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import type { Did } from '../../src/model/did.ts'
 import type { Login } from '../../src/testing/rucio-rest.ts'
 import { datasets, fileOf, signIn } from '../../src/testing/rucio-rest.ts'
+import type { IssuerConfig } from './issuer.ts'
 
 /** A real Rucio server on a real PostgreSQL, on 127.0.0.1, seeded as testbed.py says. */
 export interface RucioBed {
@@ -26,6 +27,8 @@ export interface RucioBed {
   readonly pgbin: string
   /** Configuration of Rucio's command line by account. */
   readonly client_cfg: Readonly<Record<string, string>>
+  /** Whose JWTs Rucio takes; `startIssuer()` brings it up. */
+  readonly issuer: IssuerConfig
   readonly logs: string
   /** Processes to be killed by tests: `rucio` is the master, its workers do the work. */
   readonly pids: { readonly pg: number; readonly rucio: number }
