@@ -199,9 +199,7 @@ describe('a token in a file', () => {
         ? answer(url, response)
         : refuse(response, 401, 'CannotAuthenticate')
   const answer = (url: string, response: ServerResponse) =>
-    url === '/accounts/whoami'
-      ? response.writeHead(303, { Location: 'http://localhost/accounts/tapeagent' }).end()
-      : scopes(response)
+    url === '/accounts/whoami' ? response.writeHead(303, { Location: 'tapeagent' }).end() : scopes(response)
 
   test('is shown as it is, without a sign-in, and first by one call alone', async () => {
     const { client, seen } = await setUp(inFile('good').credentials, knowing('good'))

@@ -104,15 +104,16 @@ async function introduce(
         const answer = await send(request, signal)
         if (answer.status >= 400) await refuse(what, answer, [value], now())
         await skip(what, answer, signal)
-        return answer.header('location') // it redirects to the account
+        const location = answer.header('location') // it redirects to the account, maybe by a relative path
+        return location === null ? null : new URL(location, request.url).pathname
       },
       patience,
       signal,
     )
   try {
     // Another program may have shown it at the same moment.
-    const location = await ask().catch((error: unknown) => (isRefusal(error) ? ask() : throwing(error)))
-    const [, its] = /\/accounts\/([^/?#]+)$/u.exec(location ?? '') ?? []
+    const path = await ask().catch((error: unknown) => (isRefusal(error) ? ask() : throwing(error)))
+    const [, its] = /\/accounts\/([^/]+)$/u.exec(path ?? '') ?? []
     if (account === null || its === undefined || decodeURIComponent(its) === account) return null
     const other = `Cannot ${what}: the token in ${file} is that of the account ${decodeURIComponent(its)}`
     throw new RucioError('SIGN_IN_REFUSED', other, { hint: 'Correct rucio.account, or have another token written.' })

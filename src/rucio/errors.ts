@@ -139,7 +139,8 @@ function hintOf(code: ErrorCode): string {
     RUCIO_OVERLOADED: 'Nothing to do: it is tried again later, by itself.',
     SIGN_IN_REFUSED: 'Check rucio.account and rucio.auth, and that the identity is mapped to the account.',
     CREDENTIAL_UNUSABLE: 'Check the files under rucio.auth and rucio.ca; they are looked at again by themselves.',
-    NOT_ALLOWED: 'Give the account the Rucio attribute "admin", or make it the owner of the scope.',
+    NOT_ALLOWED:
+      'Make the account the owner of the scope, or give it the Rucio attribute "admin", or the one that the policy of your site asks for.',
     RUCIO_FAILED: 'Look into the log of the Rucio server; it is tried again later.',
     RUCIO_REFUSED: 'Check the names in the config against Rucio; the message says which it did not take.',
     RUCIO_BROKEN_ANSWER:

@@ -111,6 +111,8 @@ type Found =
 function poller(client: RucioClient, scopes: readonly string[], tag: Tag): Source['poll'] {
   /** Scopes are never deleted in Rucio, so one that was seen need not be looked for again. */
   const seen = new Set<string>()
+  /** Scopes in which we may set the tag: better to know before the first byte is written than when all are. */
+  const ours = new Set<string>()
 
   /** One scope after the other: each search may scan the metadata of every file in Rucio. */
   async function search(scope: string, signal: AbortSignal): Promise<Found> {
@@ -120,6 +122,8 @@ function poller(client: RucioClient, scopes: readonly string[], tag: Tag): Sourc
       if (names.length === 0 && !seen.has(scope)) for (const each of await client.scopes(signal)) seen.add(each)
       if (names.length === 0 && !seen.has(scope)) throw unknownScope(scope)
       seen.add(scope)
+      if (!ours.has(scope)) await client.mayTag(scope, { [tag.key]: tag.done }, signal)
+      ours.add(scope)
       return { scope, names }
     } catch (error) {
       const ofAll = !(error instanceof TapeRseError) || ofSignIn.has(error.code) || signal.aborted

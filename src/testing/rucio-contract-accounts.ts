@@ -40,6 +40,20 @@ export function accountsContract(fixture: () => Fixture): void {
       expect([answer.status, answer.headers.get('x-rucio-auth-account')]).toEqual([200, account])
     })
 
+    test('names the accounts of a username that has several, unless one is asked for', async () => {
+      const { root, guest, ownerLogin } = fixture()
+      const { username, password } = guest
+      const identity = { identity: username, authtype: 'USERPASS', email: 'a@example.org', default: false, password }
+      expectCreated(await root.call('POST', `/accounts/${ownerLogin.account}/identities`, identity))
+      const answer = await get('/auth/userpass', { 'X-Rucio-Username': username, 'X-Rucio-Password': password })
+      expect([answer.status, answer.type]).toEqual([206, 'application/octet-stream'])
+      const accounts = [guest.account, ownerLogin.account].sort()
+      expect((answer.json() as string[]).sort()).toEqual(accounts)
+      expect(answer.headers.get('x-rucio-auth-accounts')!.split(',').sort()).toEqual(accounts)
+      expect(answer.headers.get('x-rucio-auth-token')).toBeNull()
+      expect((await get('/auth/userpass', credentials(guest))).status).toBe(200)
+    })
+
     test.each(['account', 'username', 'password'] as const)(
       'refuses a wrong %s, without saying which it is',
       async (what) => {
@@ -54,7 +68,19 @@ export function accountsContract(fixture: () => Fixture): void {
     })
   })
 
+  test.each(['/auth/x509', '/auth/x509_proxy'])('GET %s refuses who shows no certificate', async (path) => {
+    const answer = await get(path, { 'X-Rucio-Account': fixture().ownerLogin.account })
+    expectRefusal(answer, 401, 'CannotAuthenticate')
+    expect(answer.text).toContain('Cannot get DN')
+  })
+
   describe('a token', () => {
+    test('says whose it is, by where it redirects to', async () => {
+      const { owner, ownerLogin } = fixture()
+      const answer = await owner.call('GET', '/accounts/whoami')
+      expect([answer.status, answer.headers.get('location')]).toEqual([303, ownerLogin.account])
+    })
+
     test('that is missing is a 400, one that is unknown a 401', async () => {
       expectRefusal(await get('/scopes/'), 400, 'ValueError')
       expect((await get('/scopes/')).text).toContain('Token must be set.')

@@ -99,6 +99,14 @@ export function metadataContract(fixture: () => Fixture): void {
       expect(await custom(set)).toEqual({ k: 'v' })
     })
 
+    test('in bulk of what does not exist says whether one may', async () => {
+      const { stranger, owner, admin, did } = fixture()
+      const change = { ...did('there-is-no-such-thing'), meta: { k: 'v' } }
+      expectRefusal(await setInBulk([change], owner), 404, 'DataIdentifierNotFound')
+      expectRefusal(await setInBulk([change], admin), 404, 'DataIdentifierNotFound')
+      expectRefusal(await setInBulk([change], stranger), 401, 'AccessDenied')
+    })
+
     test('in bulk takes any number of DIDs, none as well', async () => {
       const { dataset } = fixture()
       const did = await dataset('meta_many', {})

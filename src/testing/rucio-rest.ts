@@ -66,8 +66,9 @@ export async function send(
   body: unknown,
   headers: Record<string, string>,
 ): Promise<Answer> {
-  const request = {
+  const request: RequestInit = {
     method,
+    redirect: 'manual',
     headers: body === undefined ? headers : { 'Content-Type': 'application/json', ...headers },
     body: body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body),
   }

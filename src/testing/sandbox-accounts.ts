@@ -46,11 +46,21 @@ export interface Token {
   readonly expires: Date
 }
 
-/** @throws RucioException CannotAuthenticate: whatever is wrong, it does not say what */
-export function signIn(world: World, account: string | null, username: string | null, password: string | null): Token {
+/**
+ * The accounts that somebody without one in mind could have.
+ * @throws RucioException CannotAuthenticate: whatever is wrong, it does not say what
+ */
+export function signIn(
+  world: World,
+  account: string | null,
+  username: string | null,
+  password: string | null,
+): Token | readonly string[] {
   if (username === null || password === null)
     throw new RucioException('CannotAuthenticate', 'Cannot authenticate without passing all required arguments')
-  const name = account ?? [...world.accounts.values()].find(({ identities }) => identities.has(username))?.name
+  const known = [...world.accounts.values()].filter(({ identities }) => identities.get(username) === password)
+  if (account === null && known.length > 1) return known.map(({ name }) => name)
+  const name = account ?? known[0]?.name
   if (name === undefined || world.accounts.get(name)?.identities.get(username) !== password)
     throw new RucioException('CannotAuthenticate', `Cannot authenticate to account ${name} with given credentials`)
   const token = `${name}-${username}-unknown-${newId(world)}`

@@ -31,6 +31,12 @@ export const administering: readonly Route[] = [
     addIdentity(world, account!, header('x-rucio-username') ?? '', header('x-rucio-password') ?? '')
     return created
   }),
+  // Gives a username that another account has to this one as well.
+  route('POST', /^\/accounts\/([^/]+)\/identities$/, null, setUp, (call, world) => {
+    allow(call.account === 'root', call.account, 'add identity')
+    addIdentity(world, call.parts[0]!, String(call.field('identity')), String(call.field('password')))
+    return created
+  }),
   route('POST', /^\/rses\/([^/]+)$/, null, setUp, (call, world) => {
     allow(isAdmin(world, call.account), call.account, 'add RSE')
     addRse(world, {

@@ -26,6 +26,14 @@ export const empty: Reply = typed(200, 'text/html; charset=utf-8', '')
 export const signedIn = (headers: Readonly<Record<string, string>>): Reply =>
   typed(200, 'application/octet-stream', '', headers)
 
+/** Of an identity that several accounts have. */
+export const severalAccounts = (names: readonly string[]): Reply =>
+  typed(206, 'application/octet-stream', JSON.stringify(names), { 'X-Rucio-Auth-Accounts': names.join(',') })
+
+/** `to` is relative to the path that was asked for. */
+export const redirected = (to: string): Reply =>
+  typed(303, 'text/html; charset=utf-8', '<!doctype html>\n<title>Redirecting...</title>\n', { Location: to })
+
 /** Flask's own page: nothing of Rucio was asked. */
 export function page(status: 404 | 405): Reply {
   const title = status === 404 ? 'Not Found' : 'Method Not Allowed'

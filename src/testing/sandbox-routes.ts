@@ -1,7 +1,7 @@
 import type { Did } from '../model/did.ts'
 import { administering } from './sandbox-admin-routes.ts'
 import type { Reply } from './sandbox-answers.ts'
-import { created, empty, json, lines } from './sandbox-answers.ts'
+import { created, empty, json, lines, redirected } from './sandbox-answers.ts'
 import type { Attachment, NewDid } from './sandbox-dids.ts'
 import { addDids, attach, describeContent, describeFiles, describeStatus, detach, setOpen } from './sandbox-dids.ts'
 import type { MetadataChange } from './sandbox-metadata.ts'
@@ -22,6 +22,8 @@ const collection = { ...found, ...conflicts('UnsupportedOperation'), AccessDenie
 const metadataErrors = { ...found, KeyNotFound: 400, InvalidMetadata: 400, InvalidValueForKey: 400 }
 
 const reading: readonly Route[] = [
+  route('GET', /^\/accounts\/whoami$/, null, {}, ({ account }) => redirected(account)),
+
   route('GET', /^\/scopes\/?$/, null, {}, (_, world) => json([...world.scopes.keys()].sort())),
 
   route(

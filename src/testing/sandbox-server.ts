@@ -1,6 +1,6 @@
 import { authenticate, signIn } from './sandbox-accounts.ts'
 import type { Reply } from './sandbox-answers.ts'
-import { failed, json, page, signedIn } from './sandbox-answers.ts'
+import { failed, json, page, refusal, severalAccounts, signedIn } from './sandbox-answers.ts'
 import type { RawRequest } from './sandbox-request.ts'
 import { callOf, headerOf, pathOf, Refused } from './sandbox-request.ts'
 import type { Route } from './sandbox-route.ts'
@@ -13,6 +13,8 @@ export function respond(world: World, request: RawRequest): Reply {
   const path = pathOf(request.url)
   if (path === '/ping') return json({ version: world.version })
   if (path === '/auth/userpass') return login(world, request)
+  // Who comes without TLS has shown no certificate.
+  if (/^\/auth\/x509(_proxy)?$/u.test(path)) return refusal(401, 'CannotAuthenticate', 'Cannot get DN')
   const candidates = routes.filter((route) => route.path.test(path))
   const route = candidates.find(({ method }) => method === request.method)
   if (route === undefined) return page(candidates.length > 0 ? 405 : 404)
@@ -32,6 +34,7 @@ function login(world: World, request: RawRequest): Reply {
   )
   try {
     const token = signIn(world, account ?? null, username ?? null, password ?? null)
+    if (!('token' in token)) return severalAccounts(token)
     return signedIn({
       'X-Rucio-Auth-Token': token.token,
       'X-Rucio-Auth-Token-Expires': rucioDate(token.expires),

@@ -17,6 +17,18 @@ export interface RucioBed {
   readonly agent: Login
   /** Owns the scope u_test; an ordinary user elsewhere. */
   readonly user: Login
+  /**
+   * The same Rucio behind TLS that asks for certificates. The agent has the identity `dn`, and its certificate; `ca` has signed it,
+   * and that of the server, which is for `localhost` alone.
+   */
+  readonly tls: {
+    readonly url: string
+    readonly dn: string
+    readonly ca: string
+    readonly ca_key: string
+    readonly cert: string
+    readonly key: string
+  }
   /** Directories of the RSEs DISK (deterministic, lfn2pfn `identity`) and TAPE (not deterministic). */
   readonly disk: string
   readonly tape: string
@@ -68,7 +80,7 @@ async function run(
 }
 
 const testbed = (command: string, version: string, signal: AbortSignal, progress?: (text: string) => void) =>
-  run('python3', [join(here, 'testbed.py'), command, cache, '--rucio', version], {}, signal, progress)
+  run('python3', [join(here, 'testbed.py'), command, cache, '--rucio', version, '--tls'], {}, signal, progress)
 
 /** This machine cannot run the server; says why in one line. */
 export class RucioUnavailable extends Error {}
