@@ -235,6 +235,40 @@ describe('poll()', () => {
       length: 2,
       bytes: 20,
     })
+    expect(it.calls()).toEqual(['search', 'bulkdidsmeta', 'search', 'bulkdidsmeta', 'bulkmeta'])
+  })
+
+  test('asks once whether we may set the tag, and until then takes nothing of a scope in which we may not', async () => {
+    const it = await world(dataset('raw', 'a'), dataset('u', 'b'))
+    it.odd = when(
+      ({ url, body }) => url === '/dids/bulkdidsmeta' && body.includes('"scope":"raw"'),
+      (response) => refuse(response, 401, 'AccessDenied'),
+    )
+    const polls = await it.source.poll(never)
+    expect(polls[0]).toMatchObject({
+      scope: 'raw',
+      error: {
+        code: 'NOT_ALLOWED',
+        message: expect.stringContaining('Cannot set arcBackup in scope raw: Rucio says 401 AccessDenied') as unknown,
+        hint: expect.stringContaining('owner of the scope') as unknown,
+      },
+    })
+    expect(polls[1]).toMatchObject({ scope: 'u', sightings: [{ did: { name: 'b' } }] })
+    const asked = it.server.seen.find(({ url }) => url === '/dids/bulkdidsmeta')!
+    expect(JSON.parse(asked.body)).toEqual({
+      dids: [
+        {
+          scope: 'raw',
+          name: expect.stringMatching(/^tape-rse-asks-\w+$/u) as unknown,
+          meta: { arcBackup: 'TAPE:done' },
+        },
+      ],
+    })
+    it.calls()
+    it.odd = () => false
+    expect(await it.source.poll(never)).toMatchObject([{ sightings: [{ did: { name: 'a' } }] }, { scope: 'u' }])
+    expect(it.calls()).toEqual(['search', 'bulkdidsmeta', 'search', 'bulkmeta'])
+    await it.source.poll(never)
     expect(it.calls()).toEqual(['search', 'search', 'bulkmeta'])
   })
 
@@ -311,7 +345,8 @@ describe('freeze()', () => {
   test('asks for many datasets in four calls', async () => {
     const it = await world(...Array.from({ length: 50 }, (_, i) => dataset('raw', `ds${i}`)))
     expect(await frozen(it)).toHaveLength(50)
-    expect(it.calls()).toEqual(['search', 'search', 'scopes', 'bulkmeta', 'bulkfiles', 'replicas', 'ping', 'bulkmeta'])
+    const polling = ['search', 'bulkdidsmeta', 'search', 'scopes', 'bulkdidsmeta', 'bulkmeta']
+    expect(it.calls()).toEqual([...polling, 'bulkfiles', 'replicas', 'ping', 'bulkmeta'])
   })
 
   test('holds a file without replica against its own dataset only', async () => {
