@@ -6,6 +6,7 @@ import type { Catalog, CatalogReader, Summary } from './catalog/catalog.ts'
 import { lockCatalog } from './catalog/lock.ts'
 import { copyCatalog, openCatalog, readCatalog, type CatalogOptions } from './catalog/sqlite.ts'
 import type { Config, PipelineConfig } from './config/schema.ts'
+import { expiryWatch, type ExpiryWatch } from './expiry.ts'
 import { didKey, type Did } from './model/did.ts'
 import type { Problem } from './model/errors.ts'
 import { anyMover, type VaultSettings } from './model/order.ts'
@@ -19,7 +20,7 @@ import type { RucioOptions } from './rucio/call.ts'
 import { rucioClient, type RucioClient } from './rucio/client.ts'
 import { untestedVersion } from './rucio/versions.ts'
 import { rucioSource, type RucioSource } from './source/rucio.ts'
-import { connectionOf } from './sign-in.ts'
+import { connectionOf, credentialOf } from './sign-in.ts'
 import { draft } from './source/rucio-draft.ts'
 import type { Source } from './source/source.ts'
 
@@ -63,6 +64,7 @@ export async function archiveOnce(config: Config, ambient: Ambient, stop: AbortS
       (signal) =>
         withSite(config, ambient, async (site) => {
           sayIfUntested(site.client, ambient.log, signal)
+          await expiryWatch(watchedCredential(config, ambient, catalog))()
           const began = ambient.now()
           await runOnce(pipelines(config, catalog, site, ambient, began), { movers: config.movers, stop, signal })
         }),
@@ -121,6 +123,14 @@ export async function withGrace<T>(
     timers.forEach(clearTimeout)
   }
 }
+
+/** What an agent with this config signs in with, to be looked at. */
+export const watchedCredential = ({ rucio }: Config, { log, now }: Ambient, catalog: Catalog): ExpiryWatch => ({
+  look: () => credentialOf(rucio),
+  catalog,
+  log,
+  now,
+})
 
 /** Says in the log when the server is one that this program was never tested with. It is not refused. */
 export function sayIfUntested(client: RucioClient, log: Logger, signal: AbortSignal): void {

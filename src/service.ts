@@ -1,8 +1,18 @@
 import type { Catalog } from './catalog/catalog.ts'
 import { gatherMs, serve } from './agent.ts'
-import { openMovers, openSite, pipelines, sayIfUntested, withAgent, withGrace, type Ambient } from './app.ts'
+import {
+  openMovers,
+  openSite,
+  pipelines,
+  sayIfUntested,
+  watchedCredential,
+  withAgent,
+  withGrace,
+  type Ambient,
+} from './app.ts'
 import { changesBetween } from './config/changes.ts'
 import type { Config } from './config/schema.ts'
+import { watchExpiry } from './expiry.ts'
 import { mutex, type Mutex } from './io/mutex.ts'
 import { problemsOf } from './model/errors.ts'
 import type { Supervisor } from './mover/supervisor.ts'
@@ -103,11 +113,12 @@ function beginSession(config: Config, { catalog, movers, ambient, controls, stop
   // Who polls often wants to hear soon.
   const napMs = 'every' in config.schedule ? Math.min(gatherMs, config.schedule.every) : gatherMs
   const shift = { movers: config.movers, stop: AbortSignal.any([stop, retired.signal]), signal, napMs }
-  const ended = serve(services, shift).finally(() => {
+  const expiry = watchExpiry(watchedCredential(config, ambient, catalog), AbortSignal.any([shift.stop, signal]))
+  const ended = Promise.all([serve(services, shift), expiry]).finally(() => {
     for (const { timetable } of services) timetable.close()
     site.client.close()
   })
-  return { config, retire: () => retired.abort(), ended }
+  return { config, retire: () => retired.abort(), ended: ended.then(() => undefined) }
 }
 
 /** Says what a new config changes, or why it cannot be applied. */

@@ -3,6 +3,7 @@ import { passwordIn, passwordInEnvironment } from './config/elsewhere.ts'
 import type { SignInDraft } from './config/load.ts'
 import type { AuthConfig, RucioConfig } from './config/schema.ts'
 import { rereading } from './io/rereading.ts'
+import type { Credential } from './model/credential.ts'
 import type { Credentials } from './rucio/auth.ts'
 import type { RucioOptions } from './rucio/call.ts'
 import {
@@ -17,7 +18,6 @@ import {
   type Identity,
   type Life,
   type SecretRules,
-  type Token,
 } from './rucio/credentials.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -89,23 +89,35 @@ async function passwordOf(
   throw new UnusableFile(`${rucio.config} holds no password`, 'Write it into its section [client].')
 }
 
-/** What an agent signs in with, and how long that is good. */
-export interface Credential {
-  readonly kind: 'certificate' | 'proxy' | 'token'
-  readonly file: string
-  readonly life: Life
-}
-
-/** The credential that a config names, as it is now. null: a password, which does not say how long it is good. */
-export async function credentialOf({ auth, ...rucio }: RucioConfig): Promise<Credential | null> {
+/** What a config says to sign in with, as it is now. null: a password. */
+export async function credentialOf(rucio: RucioConfig): Promise<Credential | null> {
+  const { auth } = rucio
   const rules = rulesOf(rucio)
-  if (auth.type === 'userpass') return null
-  if (auth.type === 'token') return asCredential('token', await readToken(auth.tokenFile, rules))
-  const identity = await identityOf(auth, rules)
-  return asCredential(identity.kind, identity)
+  switch (auth.type) {
+    case 'userpass':
+      return null
+    case 'x509':
+      return seen('certificate', auth.cert, () => identityOf(auth, rules))
+    case 'x509_proxy':
+      return seen('proxy', auth.proxy, () => identityOf(auth, rules))
+    case 'token':
+      return seen('token', auth.tokenFile, () => readToken(auth.tokenFile, rules))
+  }
 }
 
-const asCredential = (kind: Credential['kind'], { file, life }: Token | Identity): Credential => ({ kind, file, life })
+async function seen(
+  kind: Credential['kind'],
+  file: string,
+  read: () => Promise<{ readonly life: Life }>,
+): Promise<Credential> {
+  try {
+    return { kind, file, ...(await read()).life, problem: null }
+  } catch (error) {
+    if (!(error instanceof UnusableFile)) throw error
+    const message = `Cannot use the ${kind}: ${error.message}`
+    return { kind, file, from: null, until: null, problem: { code: 'CREDENTIAL_UNUSABLE', message, hint: error.hint } }
+  }
+}
 
 /** Looks at the files that hold credentials and authorities: what is wrong with them. */
 export const checkCredentials =

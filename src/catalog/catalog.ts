@@ -1,4 +1,5 @@
 import type { BundleId, BundleState, PlannedBundle, Proof } from '../model/bundle.ts'
+import type { Credential } from '../model/credential.ts'
 import type { Did } from '../model/did.ts'
 import type { ErrorCode, Problem } from '../model/errors.ts'
 import type { Content, Entry, Sighting, TargetId, TargetState, Waiting } from '../model/target.ts'
@@ -173,6 +174,8 @@ export interface Move {
 /** What status, page and metrics show. */
 export interface Summary {
   readonly agent: AgentRow | null
+  /** What it signs in with, as it saw it last. null: a password, or no agent has run. */
+  readonly credential: (Credential & { readonly seenAt: Date }) | null
   readonly drain: Drain | null
   readonly pipelines: readonly PipelineSummary[]
 }
@@ -344,6 +347,8 @@ export interface Catalog extends CatalogReader {
   ): Promise<void>
   agentLives(at: Date): Promise<void>
   agentEnded(at: Date): Promise<void>
+  /** Records what the agent signs in with. null: a password. */
+  sawCredential(credential: Credential | null, at: Date): Promise<void>
 
   pause(pipeline: string, problem: Problem, at: Date): Promise<void>
   unpause(pipeline: string): Promise<void>

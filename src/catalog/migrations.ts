@@ -148,5 +148,21 @@ const service: Migration = {
   },
 }
 
+/** What the agent signs in with, for those who may not read it themselves. */
+const credentials: Migration = {
+  up: (db: Kysely<unknown>) =>
+    sql`CREATE TABLE credentials (
+      id BIGINT PRIMARY KEY CHECK (id = 1),
+      kind TEXT NOT NULL,
+      file TEXT NOT NULL,
+      good_from TEXT,
+      good_until TEXT,
+      problem TEXT,
+      seen_at TEXT NOT NULL
+    )`
+      .execute(db)
+      .then(() => undefined),
+}
+
 /** In the order of their names. A catalog whose last one is not here was written by a newer version. */
-export const migrations: Readonly<Record<string, Migration>> = { '0001': first, '0002': service }
+export const migrations: Readonly<Record<string, Migration>> = { '0001': first, '0002': service, '0003': credentials }

@@ -1,9 +1,10 @@
+import type { Credential } from '../model/credential.ts'
 import type { Did } from '../model/did.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Catalog } from './catalog.ts'
 import type { Db } from './database.ts'
 
-/** What is known of the site and of its people: pauses, vaults, holds, the drain, the agent. */
+/** What is known of the site and of its people: pauses, vaults, holds, the drain, the agent and what it signs in with. */
 export function siteMethods(db: Db) {
   return {
     pause: async (pipeline: string, problem: Problem, at: Date): Promise<void> => {
@@ -60,6 +61,26 @@ export function siteMethods(db: Db) {
     },
     agentLives: async (at: Date): Promise<void> => {
       await db.updateTable('agents').set({ heard_at: at.toISOString() }).execute()
+    },
+    sawCredential: async (credential: Credential | null, at: Date): Promise<void> => {
+      if (credential === null) {
+        await db.deleteFrom('credentials').execute()
+        return
+      }
+      const { kind, file, from, until, problem } = credential
+      const row = {
+        kind,
+        file,
+        good_from: from?.toISOString() ?? null,
+        good_until: until?.toISOString() ?? null,
+        problem: problem === null ? null : JSON.stringify(problem),
+        seen_at: at.toISOString(),
+      }
+      await db
+        .insertInto('credentials')
+        .values({ id: 1, ...row })
+        .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
+        .execute()
     },
     agentEnded: async (at: Date): Promise<void> => {
       await db.updateTable('agents').set({ heard_at: at.toISOString(), ended_at: at.toISOString() }).execute()

@@ -36,7 +36,7 @@ export async function summaryOf(db: Db, now: Date): Promise<Summary> {
       pause: of(pauses)[0] ?? null,
     }
   })
-  return { agent: await agentOf(db), drain: await drainOf(db), pipelines }
+  return { agent: await agentOf(db), credential: await credentialOf(db), drain: await drainOf(db), pipelines }
 }
 
 async function targetCounts(db: Db) {
@@ -192,6 +192,19 @@ async function agentOf(db: Db): Promise<AgentRow | null> {
     startedAt: new Date(started_at),
     heardAt: new Date(heard_at),
     endedAt: ended_at === null ? null : new Date(ended_at),
+  }
+}
+
+async function credentialOf(db: Db): Promise<Summary['credential']> {
+  const row = await db.selectFrom('credentials').selectAll().executeTakeFirst()
+  if (row === undefined) return null
+  return {
+    kind: row.kind,
+    file: row.file,
+    from: row.good_from === null ? null : new Date(row.good_from),
+    until: row.good_until === null ? null : new Date(row.good_until),
+    problem: row.problem === null ? null : (JSON.parse(row.problem) as Problem),
+    seenAt: new Date(row.seen_at),
   }
 }
 

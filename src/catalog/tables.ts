@@ -1,4 +1,5 @@
 import type { BundleId, BundleState, Proof } from '../model/bundle.ts'
+import type { Credential } from '../model/credential.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Entry, TargetId, TargetState, Waiting } from '../model/target.ts'
 import type { BundleRow, TargetRow } from './catalog.ts'
@@ -22,6 +23,15 @@ export interface Tables {
   holds: { scope: string; name: string; since: string; why: string | null }
   drains: { id: 1; since: string; why: string | null }
   agents: AgentTable
+  credentials: {
+    id: 1
+    kind: Credential['kind']
+    file: string
+    good_from: string | null
+    good_until: string | null
+    problem: string | null
+    seen_at: string
+  }
 }
 
 export interface AgentTable {

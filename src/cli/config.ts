@@ -1,9 +1,10 @@
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { configText, schemaText, shownConfig } from '../config/show.ts'
-import { checkCredentials } from '../sign-in.ts'
+import { checkCredentials, credentialOf } from '../sign-in.ts'
 import type { GlobalOptions, Run, Terminal } from './command.ts'
 import { jsonText } from './format.ts'
+import { credentialText } from './credential.ts'
 
 interface ConfigOptions extends GlobalOptions {
   readonly json?: boolean
@@ -21,9 +22,13 @@ export const configOf = async (options: GlobalOptions, terminal: Terminal): Prom
 export const configCheck: Run<ConfigOptions> = async (options, terminal) => {
   const { file, config } = await loadedConfig(options, terminal)
   const pipelines = config.pipelines.map(({ name }) => name)
-  terminal.print(
-    options.json === true ? jsonText({ file, pipelines, problems: [] }) : `${file} is valid: ${pipelines.join(', ')}.`,
-  )
+  const credential = await credentialOf(config.rucio)
+  if (options.json === true) {
+    terminal.print(jsonText({ file, pipelines, credential, problems: [] }))
+    return 0
+  }
+  terminal.print(`${file} is valid: ${pipelines.join(', ')}.`)
+  if (credential !== null) terminal.print(credentialText(credential, terminal.now(), terminal.emphasise))
   return 0
 }
 

@@ -6,6 +6,7 @@ import { failure } from '../model/errors.ts'
 import { agoText, bytesText, durationText, jsonText, plural, table, untilText } from './format.ts'
 import type { GlobalOptions, Run, Terminal } from './command.ts'
 import { configOf } from './config.ts'
+import { credentialText } from './credential.ts'
 import { agentRuns } from './selection.ts'
 
 interface StatusOptions extends GlobalOptions {
@@ -44,6 +45,7 @@ export const status: Run<StatusOptions> = async (options, terminal, signal) => {
 /** All pipelines, as people read them. */
 export function summaryText(summary: Summary, now: Date, { emphasise }: Pick<Terminal, 'emphasise'>): string {
   const lines = [agentText(summary.agent, now)]
+  if (summary.credential !== null) lines.push(credentialText(summary.credential, now, emphasise))
   if (summary.drain !== null) lines.push(emphasise(drainText(summary.drain, summary.pipelines, now)))
   if (summary.pipelines.length === 0) lines.push('Nothing has been polled yet.')
   return [lines.join('\n'), ...summary.pipelines.map((pipeline) => pipelineText(pipeline, now, emphasise))].join('\n\n')
