@@ -4,7 +4,7 @@ import type { Catalog } from './catalog/catalog.ts'
 import { standingOf, type Credential, type Standing } from './model/credential.ts'
 
 /** How often the agent looks at what it signs in with. */
-const lookEveryMs = 60_000
+const lookEveryMs = 10_000
 
 export interface ExpiryWatch {
   /** What the agent signs in with, as it is now. */

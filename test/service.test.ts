@@ -9,28 +9,12 @@ import { datasets, fileOf, signIn, type Login, type RucioRest } from '../src/tes
 import { RUCIO_VERSION, seedDataset, type RucioBed } from './rucio/testbed.ts'
 import { describeWithEachRucio } from './with-rucio.ts'
 import { childrenOf } from './processes.ts'
-import { makeSite, type Ran, type Site, type SiteConfig } from './site.ts'
+import { endServices, startService, until, type Service } from './running.ts'
+import { makeSite, type Site, type SiteConfig } from './site.ts'
 
 /** The agent as a service: the built command, started as systemd would, on real servers. */
 
 const content = (label: string, bytes: number) => createHash('shake256', { outputLength: bytes }).update(label).digest()
-
-/** Waits until something is so. Who waits in vain ends, so that nothing goes on behind the next test. */
-async function until(holds: () => boolean | Promise<boolean>, limitMs = 200_000): Promise<void> {
-  const end = Date.now() + limitMs
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`waited in vain until ${holds.toString()}`)
-    await sleep(50)
-  }
-}
-
-interface Service {
-  readonly child: ChildProcess
-  readonly ended: Promise<Ran>
-  /** What it has logged so far. */
-  log(): string
-  stop(): Promise<Ran>
-}
 
 describeWithEachRucio('tape-rse run', (bed) => {
   let root: RucioRest
@@ -59,12 +43,7 @@ describeWithEachRucio('tape-rse run', (bed) => {
     services = []
   })
   afterEach(async () => {
-    for (const { child } of services) {
-      if (child.exitCode !== null || child.signalCode !== null) continue
-      for (const mover of childrenOf(child.pid!)) process.kill(mover, 'SIGCONT') // one that is stopped would stay
-      child.kill('SIGKILL')
-    }
-    await Promise.all(services.map(({ ended }) => ended))
+    await endServices(services)
     site.dispose()
   })
 
@@ -79,18 +58,7 @@ describeWithEachRucio('tape-rse run', (bed) => {
     return made
   }
   function start(): Service {
-    const { child, ended } = site.start('run')
-    let text = ''
-    child.stderr!.on('data', (chunk: Buffer) => (text += chunk.toString()))
-    const service = {
-      child,
-      ended,
-      log: () => text,
-      stop: () => {
-        child.kill('SIGTERM')
-        return ended
-      },
-    }
+    const service = startService(site)
     services.push(service)
     return service
   }

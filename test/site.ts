@@ -26,6 +26,8 @@ export interface Site {
   readonly catalog: string
   readonly configFile: string
   readonly passwordFile: string
+  /** Variables of the environment of what is started, beside those of the test. */
+  readonly env: Record<string, string>
   /** Changes the config: `change` gets the parsed object. */
   configure(change: (config: SiteConfig) => void): void
   run(...args: string[]): Promise<Ran>
@@ -74,9 +76,11 @@ export function makeSite(rucio: SiteRucio, scopes: readonly string[], vault?: st
   const save = () => writeFileSync(configFile, stringify(config))
   save()
 
+  const env: Record<string, string> = {}
   const start = (...args: string[]) => {
     const child = spawn(command, ['--config', configFile, ...args], {
       detached: true,
+      env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let out = ''
@@ -95,6 +99,7 @@ export function makeSite(rucio: SiteRucio, scopes: readonly string[], vault?: st
     catalog: config['catalog'] as string,
     configFile,
     passwordFile,
+    env,
     configure(change) {
       change(config)
       save()

@@ -12,6 +12,8 @@ export interface Credential {
 }
 
 const dayMs = 86_400_000
+/** Clocks of two machines are seldom the same. */
+const skewMs = 60_000
 
 /** How a credential stands: good, soon too old, or of no use. */
 export type Standing = 'good' | 'ends soon' | 'not yet good' | 'expired' | 'unusable'
@@ -19,7 +21,7 @@ export type Standing = 'good' | 'ends soon' | 'not yet good' | 'expired' | 'unus
 /** "Soon" is a day before; for one that lives shorter than a day in all, when three quarters of its life are over. */
 export function standingOf({ from, until, problem }: Credential, now: Date): Standing {
   if (problem !== null) return 'unusable'
-  if (from !== null && now < from) return 'not yet good'
+  if (from !== null && now.getTime() + skewMs < from.getTime()) return 'not yet good'
   if (until === null) return 'good'
   if (until <= now) return 'expired'
   const life = until.getTime() - (from?.getTime() ?? 0)

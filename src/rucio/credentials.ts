@@ -194,14 +194,14 @@ function subjectOf(certificates: readonly X509Certificate[]): string {
   return `/${user.subject.replaceAll('\n', '/')}`
 }
 
-/** RFC 7519, 4.1.4 and 4.1.5. What is not a JWT says nothing; the signature is the server's business. */
+/** RFC 7519, 4.1.4 to 4.1.6. What is not a JWT says nothing; the signature is the server's business. */
 function lifeOfJwt(token: string): Life {
   const [, payload, signature] = token.split('.')
   if (payload === undefined || signature === undefined) return { from: null, until: null }
   try {
     const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Readonly<Record<string, unknown>>
     const dateIn = (claim: string) => (typeof claims[claim] === 'number' ? new Date(claims[claim] * 1000) : null)
-    return { from: dateIn('nbf'), until: dateIn('exp') }
+    return { from: dateIn('nbf') ?? dateIn('iat'), until: dateIn('exp') }
   } catch {
     return { from: null, until: null }
   }
