@@ -64,7 +64,7 @@ export async function archiveOnce(config: Config, ambient: Ambient, stop: AbortS
       (signal) =>
         withSite(config, ambient, async (site) => {
           sayIfUntested(site.client, ambient.log, signal)
-          await expiryWatch(watchedCredential(config, ambient, catalog))()
+          await expiryWatch(watchedCredential(config, ambient, catalog))(signal).catch(() => undefined) // sign-ins will say it
           const began = ambient.now()
           await runOnce(pipelines(config, catalog, site, ambient, began), { movers: config.movers, stop, signal })
         }),

@@ -76,7 +76,7 @@ test('expiryWatch() records each look, and says only what is new', async () => {
   ] as const) {
     hours = time
     credential = now
-    await look()
+    await look(new AbortController().signal)
   }
   expect(seen).toHaveLength(9)
   expect(seen.at(-1)).toEqual([null, at(105)])

@@ -1,10 +1,13 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Logger } from 'winston'
 import type { Catalog } from './catalog/catalog.ts'
+import { singly, within } from './io/within.ts'
 import { standingOf, type Credential, type Standing } from './model/credential.ts'
 
 /** How often the agent looks at what it signs in with. */
 const lookEveryMs = 10_000
+/** A file system that takes longer hangs: sign-ins will say so. */
+const hungMs = 10_000
 
 export interface ExpiryWatch {
   /** What the agent signs in with, as it is now. */
@@ -15,10 +18,11 @@ export interface ExpiryWatch {
 }
 
 /** Looks once at what the agent signs in with: for `status`, and to say in the log what has changed since the last look. */
-export function expiryWatch({ look, catalog, log, now }: ExpiryWatch): () => Promise<void> {
+export function expiryWatch({ look, catalog, log, now }: ExpiryWatch): (signal: AbortSignal) => Promise<void> {
+  const lookSingly = singly(look)
   let said = ''
-  return async () => {
-    const credential = await look()
+  return async (signal) => {
+    const credential = await within(lookSingly(), hungMs, signal)
     await catalog.sawCredential(credential, now()) // commit
     if (credential === null) return
     const standing = standingOf(credential, now())
@@ -33,7 +37,7 @@ export async function watchExpiry(watch: ExpiryWatch, stop: AbortSignal): Promis
   const look = expiryWatch(watch)
   while (!stop.aborted) {
     // Nothing relies on it, and what keeps it from being written down will keep a step from it, too.
-    await look().catch(() => undefined)
+    await look(stop).catch(() => undefined)
     await setTimeout(lookEveryMs, undefined, { signal: stop }).catch(() => undefined)
   }
 }

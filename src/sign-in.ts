@@ -3,6 +3,7 @@ import { passwordIn, passwordInEnvironment } from './config/elsewhere.ts'
 import type { SignInDraft } from './config/load.ts'
 import type { AuthConfig, RucioConfig } from './config/schema.ts'
 import { rereading } from './io/rereading.ts'
+import { singly } from './io/within.ts'
 import type { Credential } from './model/credential.ts'
 import type { Credentials } from './rucio/auth.ts'
 import type { RucioOptions } from './rucio/call.ts'
@@ -51,10 +52,10 @@ function credentialsOf(rucio: RucioConfig, env: Env): Credentials {
   const who = { account, vo }
   switch (auth.type) {
     case 'userpass':
-      return { ...who, type: 'userpass', username: auth.username, password: () => passwordOf(rucio, auth, env) }
+      return { ...who, type: 'userpass', username: auth.username, password: singly(() => passwordOf(rucio, auth, env)) }
     case 'x509':
     case 'x509_proxy':
-      return { ...who, type: auth.type, identity: () => identityOf(auth, rules) }
+      return { ...who, type: auth.type, identity: singly(() => identityOf(auth, rules)) }
     case 'token': {
       const { tokenFile } = auth
       const read = () => readToken(tokenFile, rules)

@@ -210,10 +210,16 @@ describeWithEachRucio('signing in', (bed) => {
     expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
     expect(await isDone('good')).toBe(true)
     chmodSync(file('key'), 0o644)
-    expect(await site.run('run', '--once')).toMatchObject({
-      code: 4,
-      err: expect.stringContaining('is readable by others (mode 0644)') as unknown,
-    })
+    for (const command of [
+      ['run', '--once'],
+      ['config', 'check'],
+      ['explain', `${scope}:good`],
+    ])
+      expect(await site.run(...command)).toMatchObject({
+        code: 4,
+        err: expect.stringContaining('is readable by others (mode 0644)') as unknown,
+      })
+    expect(await site.run('status')).toMatchObject({ code: 0 })
   })
 
   test('by what the site’s client file and environment say', async () => {

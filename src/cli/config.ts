@@ -15,8 +15,16 @@ export const loadedConfig = (
   { env, cwd }: Pick<Terminal, 'env' | 'cwd'>,
 ): Promise<LoadedConfig> => loadConfig(config, { env, cwd, checkCredentials: checkCredentials(env) })
 
+/** For commands that ask Rucio. */
 export const configOf = async (options: GlobalOptions, terminal: Terminal): Promise<Config> =>
   (await loadedConfig(options, terminal)).config
+
+/**
+ * For commands that read or write the catalog alone: they do not look at the files with which an agent signs in, so that `status` can
+ * be asked when one of these is what is wrong.
+ */
+export const catalogConfigOf = async ({ config }: GlobalOptions, { env, cwd }: Terminal): Promise<Config> =>
+  (await loadConfig(config, { env, cwd, checkCredentials: () => Promise.resolve([]) })).config
 
 /** `config check`: reads credential files, never a mount or the network. What is wrong is an error with all problems. */
 export const configCheck: Run<ConfigOptions> = async (options, terminal) => {

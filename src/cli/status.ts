@@ -5,7 +5,7 @@ import { formatDid } from '../model/did.ts'
 import { failure } from '../model/errors.ts'
 import { agoText, bytesText, durationText, jsonText, plural, table, untilText } from './format.ts'
 import type { GlobalOptions, Run, Terminal } from './command.ts'
-import { configOf } from './config.ts'
+import { catalogConfigOf } from './config.ts'
 import { credentialText } from './credential.ts'
 import { agentRuns } from './selection.ts'
 
@@ -26,7 +26,7 @@ export const status: Run<StatusOptions> = async (options, terminal, signal) => {
       'Cannot watch: standard output is no terminal',
       'Call `tape-rse status --json` now and then.',
     )
-  const catalog = await openReader(await configOf(options, terminal))
+  const catalog = await openReader(await catalogConfigOf(options, terminal))
   try {
     for (;;) {
       const now = terminal.now()

@@ -2,7 +2,7 @@ import { TapeRseError } from '../model/errors.ts'
 import { parseRucioDate } from './answers.ts'
 import type { Identity, Life, Token } from './credentials.ts'
 import { RucioError } from './errors.ts'
-import { unusable, type HttpAnswer, type HttpRequest } from './http.ts'
+import { readInTime, unusable, type HttpAnswer, type HttpRequest } from './http.ts'
 import type { Patience } from './retry.ts'
 import { persist } from './retry.ts'
 import { readJson, refuse, skip } from './read.ts'
@@ -64,15 +64,13 @@ function sessionOfToken(credentials: OfType<'token'>, options: SessionOptions): 
   let known: string | null = null
   let refused: { readonly value: string; readonly why: RucioError } | null = null
 
-  async function read(): Promise<Token> {
-    const found = await token(refused === null ? undefined : 'look').catch((cause: unknown) =>
-      throwing(unusable(what, cause)),
-    )
+  async function read(signal: AbortSignal): Promise<Token> {
+    const found = await readInTime(what, 'the token', token(refused === null ? undefined : 'look'), signal)
     if (!isHeaderText(found.value)) throw unusable(what, `${found.file} holds what cannot be a token`)
     return found
   }
   const fetch = shared(async (signal) => {
-    const found = await persist(what, read, options.patience, signal)
+    const found = await persist(what, () => read(signal), options.patience, signal)
     if (found.value === known) return known
     if (refused?.value !== found.value) refused = await introduce(what, account, found, options, signal)
     if (refused !== null) throw outOfLife(what, 'token', found, options.now()) ?? refusedToken(what, found, refused.why)
@@ -180,7 +178,7 @@ async function signIn(
 ): Promise<Issued> {
   const what = signInAs(credentials.account)
   const attempt = async (): Promise<Issued> => {
-    const { request, secrets, identity } = await requestOf(what, credentials, authHost)
+    const { request, secrets, identity } = await requestOf(what, credentials, authHost, signal)
     try {
       const answer = await send(request, signal)
       if (answer.status === 206) throw severalAccounts(what, await readJson(what, answer, signal))
@@ -200,7 +198,7 @@ interface SignIn {
   readonly identity: Identity | null
 }
 
-async function requestOf(what: string, credentials: SigningIn, authHost: string): Promise<SignIn> {
+async function requestOf(what: string, credentials: SigningIn, authHost: string, signal: AbortSignal): Promise<SignIn> {
   const { type, account, vo } = credentials
   const common = {
     'X-Rucio-AppID': 'tape-rse',
@@ -209,13 +207,13 @@ async function requestOf(what: string, credentials: SigningIn, authHost: string)
   }
   const request = { what, method: 'GET', url: `${authHost}/auth/${type}`, headers: common, body: null } as const
   if (credentials.type === 'userpass') {
-    const password = await credentials.password().catch((cause: unknown) => throwing(unusable(what, cause)))
+    const password = await readInTime(what, 'the password', credentials.password(), signal)
     if (!isHeaderText(password))
       throw unusable(what, 'the password is empty, or holds characters that an HTTP header cannot carry')
     const headers = { ...common, 'X-Rucio-Username': credentials.username, 'X-Rucio-Password': password }
     return { request: { ...request, headers }, secrets: [password], identity: null }
   }
-  const identity = await credentials.identity().catch((cause: unknown) => throwing(unusable(what, cause)))
+  const identity = await readInTime(what, 'the certificate', credentials.identity(), signal)
   const headers = { ...common, ...(account === null && { 'X-Rucio-Allow-Return-Multiple-Accounts': 'true' }) }
   return { request: { ...request, headers, identity }, secrets: [], identity }
 }

@@ -97,10 +97,10 @@ export async function authoritiesStamp(path: string): Promise<string> {
   try {
     const found = await stat(path, { bigint: true })
     if (!found.isDirectory()) return stampOf(found)
-    const names = (await readdir(path)).filter(isAuthority).sort()
-    const stamps = await Promise.all(
-      names.map(async (name) => `${name} ${await stat(join(path, name), { bigint: true }).then(stampOf, () => '-')}`),
-    )
+    const stamps: string[] = []
+    // One after the other: on a file system that hangs, each call would hold one of the few threads that Node has for files.
+    for (const name of (await readdir(path)).filter(isAuthority).sort())
+      stamps.push(`${name} ${await stat(join(path, name), { bigint: true }).then(stampOf, () => '-')}`)
     return stamps.join('\n')
   } catch (error) {
     throw unreadable(path, error)

@@ -40,6 +40,7 @@ describe('errorOfRefusal()', () => {
     [504, '<html>Gateway Timeout</html>', 'RUCIO_UNREACHABLE', true],
     [404, '<html>Not Found</html>', 'RUCIO_UNREACHABLE', false],
     [403, '<html>Forbidden</html>', 'RUCIO_UNREACHABLE', false],
+    [407, '<html>Proxy Authentication Required</html>', 'RUCIO_UNREACHABLE', false],
     [302, '', 'RUCIO_UNREACHABLE', false],
     [401, '<html>Unauthorized</html>', 'SIGN_IN_REFUSED', false],
     [413, '<html>Too Large</html>', 'RUCIO_REFUSED', false],

@@ -96,8 +96,8 @@ function ofBareStatus(status: number): Meaning {
   if (status === 408 || status === 425 || status === 429) return passing('RUCIO_OVERLOADED')
   if (status >= 500) return passing('RUCIO_FAILED')
   if (status === 401) return lasting('SIGN_IN_REFUSED')
-  // A redirect, or a 403 or 404 without ExceptionClass: whoever said that, it was not Rucio's own code.
-  if (status < 400 || status === 403 || status === 404) return lasting('RUCIO_UNREACHABLE')
+  // A redirect, or a 403, 404 or 407 without ExceptionClass: whoever said that, it was not Rucio's own code.
+  if (status < 400 || status === 403 || status === 404 || status === 407) return lasting('RUCIO_UNREACHABLE')
   return lasting('RUCIO_REFUSED')
 }
 

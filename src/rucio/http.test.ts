@@ -112,6 +112,16 @@ describe('whom send() trusts', () => {
     expect(await text(await slow)).toBe('late')
   })
 
+  test('nobody while the authorities hang, and then nobody waits who is told to stop', async () => {
+    const { url } = await hello()
+    const stop = new AbortController()
+    const authorities = () => {
+      setImmediate(() => stop.abort())
+      return new Promise<never>(() => undefined)
+    }
+    await expect(open({ authorities }).send(get(url), stop.signal)).rejects.toMatchObject({ code: 'INTERRUPTED' })
+  })
+
   test('nobody while the authorities cannot be read', async () => {
     const { url } = await hello()
     const authorities = () => Promise.reject(new UnusableFile('/etc/ca does not exist', 'Correct the name.'))

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import axios, { AxiosError } from 'axios'
 import { UnusableFile, type Identity } from './credentials.ts'
+import { within } from '../io/within.ts'
 import { interrupted, RucioError } from './errors.ts'
 import { isMistrust, tlsFault } from './tls-faults.ts'
 
@@ -63,23 +64,25 @@ export class Http {
 
   /** @throws TapeRseError RUCIO_UNREACHABLE if no answer begins, RUCIO_NOT_TRUSTED, SIGN_IN_REFUSED; INTERRUPTED */
   async send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
-    const authorities = await this.#authorities(request)
+    const authorities = await this.#authorities(request, undefined, signal)
     try {
       return await this.#sendTrusting(authorities, request, signal)
     } catch (error) {
       if (!isMistrust(error)) throw error
-      const now = await this.#authorities(request, 'look')
+      const now = await this.#authorities(request, 'look', signal)
       if (now === authorities) throw error
       return this.#sendTrusting(now, request, signal)
     }
   }
 
-  async #authorities({ url, what }: HttpRequest, look?: 'look'): Promise<readonly string[] | null> {
+  async #authorities(
+    { url, what }: HttpRequest,
+    look: 'look' | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly string[] | null> {
     const { authorities } = this.#options
     if (authorities === null || !url.startsWith('https:')) return null
-    return authorities(look).catch((cause: unknown) => {
-      throw unusable(what, cause)
-    })
+    return readInTime(what, 'the certificate authorities', authorities(look), signal)
   }
 
   async #sendTrusting(
@@ -169,6 +172,28 @@ export const unusable = (what: string, cause: unknown): RucioError =>
     { again: true, ...(cause instanceof UnusableFile && { hint: cause.hint }) },
     cause,
   )
+
+/** Longer than any file system takes that does not hang. */
+const READ_MS = 10_000
+
+/**
+ * Waits for files to be read, but not for a file system that hangs.
+ * @throws TapeRseError CREDENTIAL_UNUSABLE; INTERRUPTED
+ */
+export async function readInTime<T>(what: string, which: string, read: Promise<T>, signal: AbortSignal): Promise<T> {
+  try {
+    return await within(read, READ_MS, signal)
+  } catch (cause) {
+    if (signal.aborted) throw interrupted(what)
+    throw unusable(
+      what,
+      cause instanceof UnusableFile ? cause : new UnusableFile(`${which}: ${textOf(cause)}`, hang, cause),
+    )
+  }
+}
+
+const hang = 'Look after the file system that it is on.'
+const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
 const proxyOf = ({ protocol, hostname, port, username, password }: URL) => ({
   protocol,

@@ -7,6 +7,8 @@ import type { HttpAnswer } from './http.ts'
 const MAX_REFUSAL = 2 ** 20
 /** Most of an answer that is one JSON value. */
 const MAX_JSON = 64 * 2 ** 20
+/** Most of an answer in lines: two million replicas. */
+const MAX_LINES = 2 ** 30
 
 /** Reads a refusal and throws what it means. */
 export async function refuse(what: string, answer: HttpAnswer, secrets: readonly string[], now: Date): Promise<never> {
@@ -35,7 +37,7 @@ export async function readLines<T>(
   signal: AbortSignal,
 ): Promise<T[]> {
   const values: T[] = []
-  await whole(what, () => readJsonLines(answer.body, (value) => values.push(parse(value))), signal)
+  await whole(what, () => readJsonLines(atMost(answer.body, MAX_LINES), (value) => values.push(parse(value))), signal)
   return values
 }
 
@@ -56,11 +58,16 @@ async function whole<T>(what: string, reading: () => Promise<T>, signal: AbortSi
 
 async function readText(chunks: AsyncIterable<Uint8Array>, maxBytes: number): Promise<string> {
   const parts: Uint8Array[] = []
+  for await (const chunk of atMost(chunks, maxBytes)) parts.push(chunk)
+  return Buffer.concat(parts).toString('utf8')
+}
+
+/** @throws {Error} once there are more bytes */
+export async function* atMost(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
   let bytes = 0
   for await (const chunk of chunks) {
-    parts.push(chunk)
     bytes += chunk.length
     if (bytes > maxBytes) throw new Error(`it is longer than ${maxBytes} bytes`)
+    yield chunk
   }
-  return Buffer.concat(parts).toString('utf8')
 }
