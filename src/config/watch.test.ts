@@ -81,4 +81,29 @@ describe('watchConfig()', () => {
     await until(1)
     expect(told).toEqual(['one'])
   })
+
+  test('looks at all files of a config, and at those that a new one has', async () => {
+    const other = join(directory, 'rucio.cfg')
+    for (const [path, text] of [
+      [file, 'one'],
+      [other, 'client'],
+    ] as const)
+      writeFileSync(path, text)
+    const files = [file]
+    const load = (): Promise<LoadedConfig> =>
+      Promise.resolve({
+        texts: new Map(files.map((path) => [path, readFileSync(path, 'utf8')])),
+      } as unknown as LoadedConfig)
+    const changed = ({ texts }: LoadedConfig) => void told.push([...texts.values()].join(' '))
+    watch = watchConfig(await load(), { everyMs: 5, load, changed, invalid: () => undefined })
+    writeFileSync(other, 'client 2')
+    await aWhile()
+    expect(told).toEqual([])
+    files.push(other)
+    writeFileSync(file, 'two')
+    await until(1)
+    writeFileSync(other, 'client 3')
+    await until(2)
+    expect(told).toEqual(['two client 2', 'two client 3'])
+  })
 })
