@@ -65,6 +65,17 @@ describe('whom send() trusts', () => {
       })
   })
 
+  test('nobody else because of the environment', async () => {
+    const { url } = await hello()
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
+    try {
+      const refused = open({ authorities: trust(other) }).send(get(url), never)
+      await expect(refused).rejects.toMatchObject({ code: 'RUCIO_NOT_TRUSTED' })
+    } finally {
+      delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+    }
+  })
+
   test('nobody who has the certificate of another host', async () => {
     const { url } = await hello(await makeServer(authority, ['rucio.example.org']))
     await expect(open().send(get(url), never)).rejects.toMatchObject({
