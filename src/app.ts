@@ -6,7 +6,7 @@ import type { Catalog, CatalogReader, Summary } from './catalog/catalog.ts'
 import { lockCatalog } from './catalog/lock.ts'
 import { copyCatalog, openCatalog, readCatalog, type CatalogOptions } from './catalog/sqlite.ts'
 import type { Config, PipelineConfig } from './config/schema.ts'
-import { expiryWatch, type ExpiryWatch } from './expiry.ts'
+import { credentialReporter, type CredentialWatch } from './credential-watch.ts'
 import { didKey, type Did } from './model/did.ts'
 import type { Problem } from './model/errors.ts'
 import { anyMover, type VaultSettings } from './model/order.ts'
@@ -20,7 +20,7 @@ import type { RucioOptions } from './rucio/call.ts'
 import { rucioClient, type RucioClient } from './rucio/client.ts'
 import { untestedVersion } from './rucio/versions.ts'
 import { rucioSource, type RucioSource } from './source/rucio.ts'
-import { connectionOf, credentialOf } from './sign-in.ts'
+import { connectionOf, credentialReader } from './sign-in.ts'
 import { draft } from './source/rucio-draft.ts'
 import type { Source } from './source/source.ts'
 
@@ -32,6 +32,7 @@ export interface Ambient {
   /** A new UUID. */
   readonly newId: () => string
   readonly log: Logger
+  /** Variables of the environment. */
   readonly env: Readonly<Record<string, string | undefined>>
   /** Of this program. */
   readonly version: string
@@ -64,7 +65,7 @@ export async function archiveOnce(config: Config, ambient: Ambient, stop: AbortS
       (signal) =>
         withSite(config, ambient, async (site) => {
           sayIfUntested(site.client, ambient.log, signal)
-          await expiryWatch(watchedCredential(config, ambient, catalog))(signal).catch(() => undefined) // sign-ins will say it
+          await credentialReporter(credentialWatch(config, ambient, catalog))(signal)
           const began = ambient.now()
           await runOnce(pipelines(config, catalog, site, ambient, began), { movers: config.movers, stop, signal })
         }),
@@ -125,8 +126,8 @@ export async function withGrace<T>(
 }
 
 /** What an agent with this config signs in with, to be looked at. */
-export const watchedCredential = ({ rucio }: Config, { log, now }: Ambient, catalog: Catalog): ExpiryWatch => ({
-  look: () => credentialOf(rucio),
+export const credentialWatch = ({ rucio }: Config, { log, now }: Ambient, catalog: Catalog): CredentialWatch => ({
+  read: credentialReader(rucio),
   catalog,
   log,
   now,

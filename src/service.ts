@@ -5,14 +5,14 @@ import {
   openSite,
   pipelines,
   sayIfUntested,
-  watchedCredential,
+  credentialWatch,
   withAgent,
   withGrace,
   type Ambient,
 } from './app.ts'
 import { changesBetween } from './config/changes.ts'
 import type { Config } from './config/schema.ts'
-import { watchExpiry } from './expiry.ts'
+import { watchCredential } from './credential-watch.ts'
 import { mutex, type Mutex } from './io/mutex.ts'
 import { problemsOf } from './model/errors.ts'
 import type { Supervisor } from './mover/supervisor.ts'
@@ -113,8 +113,8 @@ function beginSession(config: Config, { catalog, movers, ambient, controls, stop
   // Who polls often wants to hear soon.
   const napMs = 'every' in config.schedule ? Math.min(gatherMs, config.schedule.every) : gatherMs
   const shift = { movers: config.movers, stop: AbortSignal.any([stop, retired.signal]), signal, napMs }
-  const expiry = watchExpiry(watchedCredential(config, ambient, catalog), AbortSignal.any([shift.stop, signal]))
-  const ended = Promise.all([serve(services, shift), expiry]).finally(() => {
+  const watching = watchCredential(credentialWatch(config, ambient, catalog), AbortSignal.any([shift.stop, signal]))
+  const ended = Promise.all([serve(services, shift), watching]).finally(() => {
     for (const { timetable } of services) timetable.close()
     site.client.close()
   })

@@ -148,7 +148,7 @@ describeWithEachRucio('signing in', (bed) => {
       expect(code).toBe(6)
       expect(err).toMatch(what)
       expect(await pause()).toMatchObject({
-        code: 'CREDENTIAL_EXPIRED',
+        code: 'CREDENTIAL_NOT_VALID',
         message: expect.stringMatching(what) as unknown,
       })
       expect((await site.run('status')).out).toMatch(shown)
@@ -175,14 +175,13 @@ describeWithEachRucio('signing in', (bed) => {
       await writeProxy(seconds(-60, -10))
       await seed('first')
       const service = start()
-      await paused('CREDENTIAL_EXPIRED')
-      const short = seconds(-60, 15)
-      await writeProxy(short)
+      await paused('CREDENTIAL_NOT_VALID')
+      await writeProxy()
       await done('first')
-      await until(() => new Date() > short.until)
+      await writeProxy(seconds(-60, -10))
       await endTokens()
       await seed('second')
-      await paused('CREDENTIAL_EXPIRED')
+      await paused('CREDENTIAL_NOT_VALID')
       await writeProxy()
       await done('second')
       expect(await service.stop()).toMatchObject({ code: 0 })
@@ -199,6 +198,8 @@ describeWithEachRucio('signing in', (bed) => {
         await done(name)
       }
       expect(await pause()).toBeNull()
+      const tokens = await sql(bed, `SELECT count(*) FROM tokens WHERE account = '${account}'`, never)
+      expect(Number(tokens)).toBeGreaterThan(1)
     }, 120_000)
   })
 
@@ -362,7 +363,7 @@ ca_cert = $SITE/none
     test('that is over, unknown, or another account’s is said to be so', async () => {
       const past = Math.floor(Date.now() / 1000) - 60
       for (const [token, account, code, what] of [
-        [issuer.token({ exp: past }), bed.agent.account, 'CREDENTIAL_EXPIRED', /the token .*\/token expired at/u],
+        [issuer.token({ exp: past }), bed.agent.account, 'CREDENTIAL_NOT_VALID', /the token .*\/token expired at/u],
         ['nonsense', bed.agent.account, 'SIGN_IN_REFUSED', /Rucio refused the token in .*\/token/u],
         [issuer.token(), 'alice', 'SIGN_IN_REFUSED', /is that of the account tapeagent/u],
       ] as const) {
@@ -374,15 +375,17 @@ ca_cert = $SITE/none
     })
 
     test('that is renewed while the agent runs goes on by itself', async () => {
-      useToken(issuer.token({ exp: Math.floor(Date.now() / 1000) + 8 }))
+      useToken(issuer.token())
       await seed('first')
       start()
       await done('first')
+      writeSecret('token', issuer.token({ exp: Math.floor(Date.now() / 1000) - 60 }))
       await seed('second')
-      await paused('CREDENTIAL_EXPIRED')
+      await paused('CREDENTIAL_NOT_VALID')
       writeSecret('token', issuer.token())
       await seed('third')
       await done('third')
+      await done('second')
     }, 120_000)
   })
 

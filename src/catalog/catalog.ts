@@ -174,7 +174,7 @@ export interface Move {
 /** What status, page and metrics show. */
 export interface Summary {
   readonly agent: AgentRow | null
-  /** What it signs in with, as it saw it last. null: a password, or no agent has run. */
+  /** What it signs in with, as it saw it last, at `seenAt`. null: a password, or no agent has run. */
   readonly credential: (Credential & { readonly seenAt: Date }) | null
   readonly drain: Drain | null
   readonly pipelines: readonly PipelineSummary[]

@@ -498,11 +498,18 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
 
     test('remembers what the agent signs in with, as it was seen last', async () => {
       expect((await catalog.summary(at(0))).credential).toBeNull()
-      const proxy = { kind: 'proxy', file: '/tmp/x509up', from: at(1), until: at(9), problem: null } as const
+      const proxy = {
+        kind: 'proxy',
+        file: '/tmp/x509up',
+        from: at(1),
+        until: at(9),
+        issued: at(0),
+        problem: null,
+      } as const
       await catalog.sawCredential(proxy, at(2))
       expect((await catalog.summary(at(2))).credential).toEqual({ ...proxy, seenAt: at(2) })
       const problem = { code: 'CREDENTIAL_UNUSABLE', message: 'm', hint: 'h' } as const
-      const token = { kind: 'token', file: '/run/token', from: null, until: null, problem } as const
+      const token = { kind: 'token', file: '/run/token', from: null, until: null, issued: null, problem } as const
       await catalog.sawCredential(token, at(3))
       expect((await catalog.summary(at(3))).credential).toEqual({ ...token, seenAt: at(3) })
       await catalog.sawCredential(null, at(4))

@@ -157,6 +157,7 @@ const credentials: Migration = {
       file TEXT NOT NULL,
       good_from TEXT,
       good_until TEXT,
+      issued_at TEXT,
       problem TEXT,
       seen_at TEXT NOT NULL
     )`

@@ -67,12 +67,13 @@ export function siteMethods(db: Db) {
         await db.deleteFrom('credentials').execute()
         return
       }
-      const { kind, file, from, until, problem } = credential
+      const { kind, file, from, until, issued, problem } = credential
       const row = {
         kind,
         file,
         good_from: from?.toISOString() ?? null,
         good_until: until?.toISOString() ?? null,
+        issued_at: issued?.toISOString() ?? null,
         problem: problem === null ? null : JSON.stringify(problem),
         seen_at: at.toISOString(),
       }

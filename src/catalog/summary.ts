@@ -36,7 +36,7 @@ export async function summaryOf(db: Db, now: Date): Promise<Summary> {
       pause: of(pauses)[0] ?? null,
     }
   })
-  return { agent: await agentOf(db), credential: await credentialOf(db), drain: await drainOf(db), pipelines }
+  return { agent: await agentOf(db), credential: await credentialSeen(db), drain: await drainOf(db), pipelines }
 }
 
 async function targetCounts(db: Db) {
@@ -195,7 +195,7 @@ async function agentOf(db: Db): Promise<AgentRow | null> {
   }
 }
 
-async function credentialOf(db: Db): Promise<Summary['credential']> {
+async function credentialSeen(db: Db): Promise<Summary['credential']> {
   const row = await db.selectFrom('credentials').selectAll().executeTakeFirst()
   if (row === undefined) return null
   return {
@@ -203,6 +203,7 @@ async function credentialOf(db: Db): Promise<Summary['credential']> {
     file: row.file,
     from: row.good_from === null ? null : new Date(row.good_from),
     until: row.good_until === null ? null : new Date(row.good_until),
+    issued: row.issued_at === null ? null : new Date(row.issued_at),
     problem: row.problem === null ? null : (JSON.parse(row.problem) as Problem),
     seenAt: new Date(row.seen_at),
   }

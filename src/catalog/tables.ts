@@ -29,6 +29,7 @@ export interface Tables {
     file: string
     good_from: string | null
     good_until: string | null
+    issued_at: string | null
     problem: string | null
     seen_at: string
   }

@@ -1,7 +1,7 @@
-import { loadConfig, type LoadedConfig } from '../config/load.ts'
+import { loadConfig, type LoadedConfig, type Loading } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { configText, schemaText, shownConfig } from '../config/show.ts'
-import { checkCredentials, credentialOf } from '../sign-in.ts'
+import { checkCredentials, credentialReader } from '../sign-in.ts'
 import type { GlobalOptions, Run, Terminal } from './command.ts'
 import { jsonText } from './format.ts'
 import { credentialText } from './credential.ts'
@@ -10,10 +10,12 @@ interface ConfigOptions extends GlobalOptions {
   readonly json?: boolean
 }
 
+/** A config, and where each value of it came from. */
 export const loadedConfig = (
   { config }: GlobalOptions,
   { env, cwd }: Pick<Terminal, 'env' | 'cwd'>,
-): Promise<LoadedConfig> => loadConfig(config, { env, cwd, checkCredentials: checkCredentials(env) })
+  onRead: NonNullable<Loading['onRead']> = () => undefined,
+): Promise<LoadedConfig> => loadConfig(config, { env, cwd, checkCredentials: checkCredentials(env), onRead })
 
 /** For commands that ask Rucio. */
 export const configOf = async (options: GlobalOptions, terminal: Terminal): Promise<Config> =>
@@ -27,10 +29,10 @@ export const catalogConfigOf = async ({ config }: GlobalOptions, { env, cwd }: T
   (await loadConfig(config, { env, cwd, checkCredentials: () => Promise.resolve([]) })).config
 
 /** `config check`: reads credential files, never a mount or the network. What is wrong is an error with all problems. */
-export const configCheck: Run<ConfigOptions> = async (options, terminal) => {
+export const configCheck: Run<ConfigOptions> = async (options, terminal, signal) => {
   const { file, config } = await loadedConfig(options, terminal)
   const pipelines = config.pipelines.map(({ name }) => name)
-  const credential = await credentialOf(config.rucio)
+  const credential = await credentialReader(config.rucio)(signal)
   if (options.json === true) {
     terminal.print(jsonText({ file, pipelines, credential, problems: [] }))
     return 0

@@ -9,6 +9,7 @@ const proxy = (from: Date | null, until: Date | null): Credential => ({
   file: '/tmp/x509up',
   from,
   until,
+  issued: null,
   problem: null,
 })
 

@@ -1,11 +1,11 @@
-import { standingOf, type Credential } from '../model/credential.ts'
+import { validityOf, type Credential } from '../model/credential.ts'
 import { agoText, durationText, untilText } from './format.ts'
 
 /** `Signs in with the proxy /tmp/x509up_u1000, good for 5 h.` Stands out when somebody has to do something. */
 export function credentialText(credential: Credential, now: Date, emphasise: (text: string) => string): string {
   const { kind, file, from, until, problem } = credential
   const what = `Signs in with the ${kind} ${file}`
-  switch (standingOf(credential, now)) {
+  switch (validityOf(credential, now)) {
     case 'good':
       return until === null ? `${what}.` : `${what}, good for ${durationText(until.getTime() - now.getTime())}.`
     case 'ends soon':

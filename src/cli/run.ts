@@ -1,8 +1,7 @@
 import { archiveOnce, planOnce } from '../app.ts'
 import type { PipelineSummary, Summary } from '../catalog/catalog.ts'
-import type { LoadedConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
-import { watchConfig } from '../config/watch.ts'
+import { watchConfig, type ConfigTexts } from '../config/watch.ts'
 import { ERRORS, failure, problemsOf } from '../model/errors.ts'
 import { archiveUntilStopped, type ConfigSource } from '../service.ts'
 import { jsonText } from './format.ts'
@@ -19,13 +18,14 @@ interface RunOptions extends GlobalOptions {
 
 /** `run`: archives until it is stopped. `--once`: until nothing can move. `--dry-run`: says what it would do. */
 export const run: Run<RunOptions> = async (options, terminal, signal) => {
-  const loaded = await loadedConfig(options, terminal)
+  const read = new Map<string, string | null>()
+  const loaded = await loadedConfig(options, terminal, (file, text) => read.set(file, text))
   terminal.configureLog(loaded.config.log)
   if (options.dryRun === true) return dryRun(loaded.config, options, terminal, signal)
   if (options.once !== true) {
     if (options.json === true)
       throw failure('USAGE', 'Cannot answer in JSON: a service has no answer', 'Set log.format: json, or use --once.')
-    await archiveUntilStopped(loaded.config, configsOf(loaded, options, terminal), terminal, signal)
+    await archiveUntilStopped(loaded.config, configsOf(loaded.file, read, terminal), terminal, signal)
     return 0
   }
   const summary = await archiveOnce(loaded.config, terminal, signal)
@@ -44,11 +44,11 @@ const lookEveryMs = 2000
 
 /** The config, each time that its file changes or that somebody sends SIGHUP. One that is invalid is told of, and not used. */
 const configsOf =
-  (loaded: LoadedConfig, options: RunOptions, terminal: Terminal): ConfigSource =>
+  (file: string, read: ConfigTexts, terminal: Terminal): ConfigSource =>
   (apply) => {
-    const watch = watchConfig(loaded, {
+    const watch = watchConfig(read, {
       everyMs: lookEveryMs,
-      load: () => loadedConfig({ config: loaded.file }, terminal),
+      load: (onRead) => loadedConfig({ config: file }, terminal, onRead),
       changed: ({ config }) => {
         if (apply(config)) terminal.configureLog(config.log)
       },

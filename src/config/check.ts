@@ -28,7 +28,7 @@ function checkRucio({ host, authHost, auth, insecureLocalhost }: Draft<ConfigFil
     findings.push({
       path: ['rucio', signsIn],
       what: `has to begin with https: to sign in by ${auth.type}`,
-      hint: 'A certificate is shown to TLS.',
+      hint: 'Write https://…: the certificate is shown while TLS connects.',
     })
   for (const key of ['host', 'authHost'] as const) {
     const url = urls[key]

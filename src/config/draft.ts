@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isMapping } from './mapping.ts'
 
 /** What is right in a config that may have faults: each value is what the schema promises, or absent. */
 export type Draft<T> = T extends readonly (infer Item)[]
@@ -42,6 +43,3 @@ export function optionOf(schema: z.ZodType, given: unknown): z.ZodType {
   })
   return chosen ?? schema
 }
-
-const isMapping = (given: unknown): given is Readonly<Record<string, unknown>> =>
-  typeof given === 'object' && given !== null && !Array.isArray(given)

@@ -6,7 +6,9 @@ import { stringify } from 'yaml'
 import { checkCredentials } from '../sign-in.ts'
 import { makeAuthority, makeProxy, makeUser } from '../testing/certificates.ts'
 import type { TapeRseError } from '../model/errors.ts'
-import { expand, passwordIn } from './elsewhere.ts'
+import { passwordIn } from './client-file.ts'
+import { expandPath } from './python-path.ts'
+import { fillRucio, missingIn } from './elsewhere.ts'
 import { loadConfig, type LoadedConfig } from './load.ts'
 import { configText, shownConfig } from './show.ts'
 
@@ -85,7 +87,7 @@ request_retries = 3
       secretsReadableByGroup: false,
       insecureLocalhost: false,
     })
-    expect(originOf(['rucio', 'host'])).toEqual({ from: 'option', file: client, line: 7, option: 'rucio_host' })
+    expect(originOf(['rucio', 'host'])).toEqual({ kind: 'option', file: client, line: 7, option: 'rucio_host' })
   })
 
   test('YAML wins over the environment, and that over the client file', async () => {
@@ -156,7 +158,7 @@ request_retries = 3
     writeClient('rucio_host = https://file', 'auth_type = userpass', 'username = u', 'password = p')
     chmodSync(client, 0o644)
     expect(await problems({ config: client })).toEqual([
-      '/tape-rse.yaml:2: rucio.auth.passwordFile: /rucio.cfg is readable by others (mode 0644)',
+      '/rucio.cfg:5: password (rucio.auth.passwordFile): /rucio.cfg is readable by others (mode 0644)',
     ])
     const passwordFile = join(directory, 'password')
     writeFileSync(passwordFile, 'p', { mode: 0o600 })
@@ -179,18 +181,30 @@ request_retries = 3
       expect(await proxyOf({ ...env, RUCIO_CLIENT_PROXY: '' })).toBe(third)
     })
 
-    test('at its usual place last, if it is there', async () => {
-      const loading = { env: {}, cwd: directory, checkCredentials: () => Promise.resolve([]) }
-      writeFileSync(file, stringify({ rucio: signIn }))
-      const usual = `/tmp/x509up_u${process.geteuid!()}`
-      const error = await loadConfig(file, loading).catch((error: unknown) => error as TapeRseError)
-      const missing = (error as TapeRseError).problems.filter(({ message }) => message.includes('rucio.auth.proxy'))
-      const { existsSync } = await import('node:fs')
-      expect(missing).toHaveLength(existsSync(usual) ? 0 : 1)
-      if (!existsSync(usual))
-        expect(missing[0]!.hint).toContain(
-          '$RUCIO_CLIENT_PROXY, client_x509_proxy in the client file, $X509_USER_PROXY, /tmp/x509up_u',
-        )
+    test.each([
+      ['/tmp/x509up_u1000', { auth: { type: 'x509_proxy', proxy: '/tmp/x509up_u1000' } }],
+      ['/run/user/1000/bt_u1000', { auth: { type: 'token', tokenFile: '/run/user/1000/bt_u1000' } }],
+      ['/tmp/bt_u1000', { auth: { type: 'token', tokenFile: '/tmp/bt_u1000' } }],
+    ])('as a token is, at its usual place last, if it is there: %s', async (there, expected) => {
+      const world = {
+        env: { XDG_RUNTIME_DIR: '/run/user/1000' },
+        cwd: '/',
+        home: '/home/me',
+        uid: 1000,
+        readText: () => Promise.reject(new Error('there is none')),
+        exists: (path: string) => Promise.resolve(path === there),
+      }
+      const { type } = expected.auth
+      const key = `rucio.auth.${type === 'token' ? 'tokenFile' : 'proxy'}`
+      const found = await fillRucio({ auth: { type } }, world)
+      expect(found.value).toEqual(expected)
+      expect(found.origins.get(key)).toEqual({ kind: 'usual file' })
+      const nowhere = await fillRucio({ auth: { type } }, { ...world, exists: () => Promise.resolve(false) })
+      expect(nowhere.origins.size).toBe(0)
+      expect(missingIn(nowhere).map(({ path, hint }) => [path.join('.'), hint])).toContainEqual([
+        key,
+        expect.stringContaining('_u<uid>.') as unknown,
+      ])
     })
   })
 
@@ -234,7 +248,7 @@ request_retries = 3
       problems: [
         {
           message: expect.stringContaining('rucio.host: is missing') as unknown,
-          hint: expect.stringContaining('rucio_host in the client file') as unknown,
+          hint: expect.stringContaining('rucio_host in section [client] of rucio.cfg') as unknown,
         },
         { message: expect.stringContaining('rucio.auth.passwordFile: is missing') as unknown },
         { message: expect.stringContaining('rucio.auth.username: is missing') as unknown },
@@ -258,6 +272,6 @@ test.each([
   ['~', '/home/me'],
   ['~you/x', '/cwd/~you/x'],
   ['$A/${B}/$NOPE/${NO}', '/a/b b/$NOPE/${NO}'],
-])('expand(%s) is %s, as Python has it', (path, expected) => {
-  expect(expand(path, { env: { A: '/a', B: 'b b' }, home: '/home/me', cwd: '/cwd' })).toBe(expected)
+])('expandPath(%s) is %s, as Python has it', (path, expected) => {
+  expect(expandPath(path, { env: { A: '/a', B: 'b b' }, home: '/home/me', cwd: '/cwd' })).toBe(expected)
 })

@@ -7,7 +7,7 @@ import { readIniSection } from './ini.ts'
 
 const textOf = (text: string, section = 'client') => {
   const read = readIniSection(text, section)
-  return Array.isArray(read) ? read : Object.fromEntries(read as Map<string, unknown>)
+  return 'faults' in read ? read.faults : Object.fromEntries(read.options)
 }
 
 describe('readIniSection()', () => {
@@ -55,7 +55,7 @@ domain = auth.example.org
       c: { line: 3, what: 'has a "%" that is neither "%%" nor "%(option)s"' },
     })
     expect(textOf('[client]\na = %(a)s')).toEqual({
-      a: { line: 2, what: 'refers to others, which refer to others, more than 10 times' },
+      a: { line: 2, what: 'has %(option)s references nested more than 10 deep' },
     })
   })
 })
@@ -100,8 +100,8 @@ describeWithPython('readIniSection() and Python’s configparser', () => {
 
   function asWe(text: string): unknown {
     const read = readIniSection(text, 'client')
-    if (Array.isArray(read)) return null
-    const values = [...(read as Exclude<typeof read, readonly unknown[]>)]
+    if ('faults' in read) return null
+    const values = [...read.options]
     return Object.fromEntries(values.map(([key, value]) => [key, 'what' in value ? null : value.value]))
   }
 

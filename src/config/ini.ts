@@ -10,7 +10,7 @@ export interface IniFault {
 }
 
 /** Options of one section by name, in lower case. A fault is that of one value: it refers to something that is not there. */
-export type IniSection = ReadonlyMap<string, IniValue | IniFault>
+export type IniOptions = ReadonlyMap<string, IniValue | IniFault>
 
 type Lines = Map<string, { readonly line: number; readonly parts: string[] }>
 type Raw = ReadonlyMap<string, IniValue>
@@ -30,15 +30,19 @@ const maxDepth = 10
 /**
  * One section of an INI file as Python's `configparser.ConfigParser` reads it, which is how Rucio's own clients read `rucio.cfg`:
  * options in any case, `=` or `:`, values that go on in deeper lines, whole lines of comment (`#`, `;`), `%(option)s` and `%%`.
- * An absent section has the defaults alone.
+ * An absent section has the defaults alone. `faults`: why the file as a whole cannot be read.
  */
-export function readIniSection(text: string, section: string): IniSection | readonly IniFault[] {
+export function readIniSection(
+  text: string,
+  section: string,
+): { readonly options: IniOptions } | { readonly faults: readonly IniFault[] } {
   const sections = new Map<string, Lines>()
   const faults: IniFault[] = []
   let current: Lines | null = null
   let open: { readonly parts: string[] } | null = null
   let indent = 0
 
+  // Python stops at the first of the faults that return at once.
   for (const [index, whole] of text.replace(/\r\n?/gu, '\n').split('\n').entries()) {
     const line = index + 1
     const stripped = strip(whole)
@@ -55,25 +59,27 @@ export function readIniSection(text: string, section: string): IniSection | read
     indent = indentHere
     const header = sectionHeader.exec(stripped)?.[1]
     if (header !== undefined) {
-      if (header !== defaults && sections.has(header)) return [{ line, what: `section [${header}] is there twice` }]
+      if (header !== defaults && sections.has(header))
+        return { faults: [{ line, what: `section [${header}] is there twice` }] }
       current = sections.get(header) ?? new Map()
       sections.set(header, current)
       open = null
       continue
     }
-    if (current === null) return [{ line, what: 'stands above the first [section]' }]
+    if (current === null) return { faults: [{ line, what: 'stands above the first [section]' }] }
     const [, name, value] = option.exec(stripped) ?? []
+    // As Python has it: what is read goes on, so that all such lines are told of at once, and `= x` is an option without a name.
     if (name === undefined || value === undefined || name === '')
       faults.push({ line, what: 'is neither a [section], an option = value, nor a comment' })
     if (name === undefined || value === undefined) continue
     const key = strip(name).toLowerCase()
-    if (current.has(key)) return [{ line, what: `option ${key} is there twice` }]
+    if (current.has(key)) return { faults: [{ line, what: `option ${key} is there twice` }] }
     open = { parts: [strip(value)] }
     current.set(key, { line, parts: open.parts })
   }
-  if (faults.length > 0) return faults
+  if (faults.length > 0) return { faults }
   const raw: Raw = new Map([...joined(sections.get(defaults)), ...joined(sections.get(section))])
-  return new Map([...raw].map(([key, value]) => [key, interpolated(value, raw)]))
+  return { options: new Map([...raw].map(([key, value]) => [key, interpolated(value, raw)])) }
 }
 
 const strip = (text: string): string => text.replace(atEnds, '')
@@ -90,7 +96,7 @@ function interpolated({ value, line }: IniValue, raw: Raw): IniValue | IniFault 
 }
 
 function interpolate(text: string, raw: Raw, depth: number): { readonly value: string } | { readonly what: string } {
-  if (depth > maxDepth) return { what: `refers to others, which refer to others, more than ${maxDepth} times` }
+  if (depth > maxDepth) return { what: `has %(option)s references nested more than ${maxDepth} deep` }
   let value = ''
   let rest = text
   for (;;) {

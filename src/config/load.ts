@@ -1,25 +1,25 @@
 import { access, readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { resolve } from 'node:path'
-import { failure, TapeRseError, type Problem } from '../model/errors.ts'
+import { failure, TapeRseError, whyUnreadable, type Problem } from '../model/errors.ts'
 import { checkConfig } from './check.ts'
 import { draftOf, type Draft } from './draft.ts'
-import { fillRucio, missingIn, type Filled, type Origin, type World } from './elsewhere.ts'
+import { fillRucio, missingIn, type Filled, type World } from './elsewhere.ts'
 import { keyText, type Finding, type KeyPath } from './finding.ts'
 import { issuesOf } from './issues.ts'
+import { isMapping } from './mapping.ts'
 import { notBuilt } from './not-built.ts'
+import type { Origin } from './origin.ts'
 import { configSchema, type Config, type ConfigFile } from './schema.ts'
 import { readYaml, type YamlText } from './yaml.ts'
 
 /** Where a config is looked for when none is named. */
-const places = ['tape-rse.yaml', '/etc/tape-rse/tape-rse.yaml']
+const usualFiles = ['tape-rse.yaml', '/etc/tape-rse/tape-rse.yaml']
 
 /** A config, and where it came from. */
 export interface LoadedConfig {
   /** Absolute. */
   readonly file: string
-  /** All texts that were read for it, by file: its own, and the site's client file. */
-  readonly texts: ReadonlyMap<string, string>
   readonly config: Config
   /** Where a value came from; null: it is a default. */
   readonly originOf: (path: KeyPath) => Origin | null
@@ -39,6 +39,8 @@ export interface Loading {
   readonly cwd: string
   /** Looks at the files that hold credentials and authorities: what is wrong with them. */
   readonly checkCredentials: (signIn: SignInDraft) => Promise<readonly Finding[]>
+  /** Told of each text that makes the config, be it right or wrong: its own, and that of the site's client file. null: unreadable. */
+  readonly onRead?: (file: string, text: string | null) => void
 }
 
 /**
@@ -47,43 +49,52 @@ export interface Loading {
  * @throws TapeRseError CONFIG_INVALID, with all problems at once, each with its place and key
  */
 export async function loadConfig(named: string | undefined, loading: Loading): Promise<LoadedConfig> {
-  const { env, cwd } = loading
-  const file = await findConfig(named, env, cwd)
-  const text = await readConfig(file)
-  const { value, lineOf } = parseYaml(file, text)
-  const filled = await fillRucio(isMapping(value) ? value['rucio'] : undefined, worldOf(env, cwd))
+  const file = await findConfig(named, loading)
+  const { value, lineOf } = parseYaml(file, await readConfig(file, loading))
+  const filled = await fillRucio(isMapping(value) ? value['rucio'] : undefined, worldOf(loading))
   const whole = isMapping(value) ? { ...value, ...(filled.value !== undefined && { rucio: filled.value }) } : value
   const originOf = originsIn(filled, lineOf)
   const findings = await findingsIn(whole, filled, loading)
-  throwAll(inOrder(findings.map((finding) => placed(finding, file, originOf))))
-  const config = configSchema.parse(whole) as Config
-  const texts = new Map([[file, text], ...filled.texts])
-  return { file, texts, config, originOf, password: filled.password }
+  throwAll(problemsOf(findings, file, originOf))
+  const config = configSchema.parse(whole) as Config // nothing is missing, so `host` and `auth` are whole
+  return { file, config, originOf, password: filled.password }
 }
 
-const worldOf = (env: World['env'], cwd: string): World => ({
-  env,
-  cwd,
-  home: env['HOME'] ?? homedir(),
+const worldOf = (loading: Loading): World => ({
+  env: loading.env,
+  cwd: loading.cwd,
+  home: loading.env['HOME'] ?? homedir(),
   uid: process.geteuid?.() ?? 0,
   readText: (file) =>
-    readFile(file, 'utf8').catch((error: unknown) => {
+    readText(file, loading).catch((error: unknown) => {
       throw new Error(`${file} ${whyUnreadable(error)}`, { cause: error })
     }),
-  exists: (file) =>
-    access(file).then(
-      () => true,
-      () => false,
-    ),
+  exists,
 })
 
+const exists = (file: string): Promise<boolean> =>
+  access(file).then(
+    () => true,
+    () => false,
+  )
+
+async function readText(file: string, { onRead }: Loading): Promise<string> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    onRead?.(file, null)
+    throw error
+  })
+  onRead?.(file, text)
+  return text
+}
+
 const originsIn =
-  ({ origins }: Filled, lineOf: YamlText['lineOf']): LoadedConfig['originOf'] =>
+  ({ origins, password }: Filled, lineOf: YamlText['lineOf']): LoadedConfig['originOf'] =>
   (path) => {
-    const elsewhere = origins.get(keyText(path))
-    if (elsewhere !== undefined) return elsewhere
+    const key = keyText(path)
+    const elsewhere = key === 'rucio.auth.passwordFile' ? password : origins.get(key)
+    if (elsewhere !== undefined && elsewhere !== null) return elsewhere
     const line = lineOf(path)
-    return line === null ? null : { from: 'line', line }
+    return line === null ? null : { kind: 'line', line }
   }
 
 /** All that is wrong. What is not built yet is not looked into: its keys have no meaning yet. */
@@ -106,14 +117,11 @@ async function findingsIn(value: unknown, filled: Filled, { checkCredentials }: 
 /** Whether a key says what its neighbours mean. */
 const choosesRest = (key: string | number | undefined): boolean => key === 'kind' || key === 'type'
 
-const isMapping = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-async function findConfig(named: string | undefined, env: World['env'], cwd: string): Promise<string> {
+async function findConfig(named: string | undefined, { env, cwd }: Loading): Promise<string> {
   const wanted = named ?? env['TAPE_RSE_CONFIG']
   if (wanted !== undefined && wanted !== '') return resolve(cwd, wanted)
-  const candidates = places.map((place) => resolve(cwd, place))
-  for (const place of candidates) if (await worldOf(env, cwd).exists(place)) return place
+  const candidates = usualFiles.map((place) => resolve(cwd, place))
+  for (const place of candidates) if (await exists(place)) return place
   throw failure(
     'CONFIG_INVALID',
     `Cannot find a config: there is none at ${candidates.join(' and ')}`,
@@ -121,9 +129,9 @@ async function findConfig(named: string | undefined, env: World['env'], cwd: str
   )
 }
 
-async function readConfig(file: string): Promise<string> {
+async function readConfig(file: string, loading: Loading): Promise<string> {
   try {
-    return await readFile(file, 'utf8')
+    return await readText(file, loading)
   } catch (error) {
     const hint = 'Correct --config or $TAPE_RSE_CONFIG. config/ has examples.'
     throw failure('CONFIG_INVALID', `Cannot read the config: ${file} ${whyUnreadable(error)}`, hint, error)
@@ -138,33 +146,32 @@ function parseYaml(file: string, text: string): YamlText {
   throw new Error('Cannot read YAML, and no fault was found')
 }
 
-const invalid = (place: string, what: string, hint: string): Problem => ({
+const invalid = (where: string, what: string, hint: string): Problem => ({
   code: 'CONFIG_INVALID',
-  message: `${place}: ${what}`,
+  message: `${where}: ${what}`,
   hint,
 })
 
-/** Something wrong, and its line in the config; one of elsewhere comes after all lines. */
-interface Placed {
-  readonly line: number
-  readonly problem: Problem
-}
-
-function placed({ path, what, hint }: Finding, file: string, originOf: LoadedConfig['originOf']): Placed {
-  const key = path.length === 0 ? '' : `${keyText(path)}: `
-  const origin = originOf(path)
-  if (origin?.from === 'variable') return { line: Infinity, problem: invalid(`$${origin.name}`, `${key}${what}`, hint) }
-  if (origin?.from === 'option')
-    return {
-      line: Infinity,
-      problem: invalid(`${origin.file}:${origin.line}`, `${origin.option} (${keyText(path)}): ${what}`, hint),
+/** In the order of the file; then what is said elsewhere. */
+function problemsOf(
+  findings: readonly Finding[],
+  file: string,
+  originOf: LoadedConfig['originOf'],
+): readonly Problem[] {
+  const [here, there]: [{ line: number; problem: Problem }[], Problem[]] = [[], []]
+  for (const { path, what, hint } of findings) {
+    const key = path.length === 0 ? '' : `${keyText(path)}: `
+    const origin = originOf(path)
+    if (origin?.kind === 'variable') there.push(invalid(`$${origin.name}`, `${key}${what}`, hint))
+    else if (origin?.kind === 'option')
+      there.push(invalid(`${origin.file}:${origin.line}`, `${origin.option} (${keyText(path)}): ${what}`, hint))
+    else {
+      const line = nearestLine(path, originOf)
+      here.push({ line, problem: invalid(`${file}:${line}`, `${key}${what}`, hint) })
     }
-  const line = nearestLine(path, originOf)
-  return { line, problem: invalid(`${file}:${line}`, `${key}${what}`, hint) }
+  }
+  return [...here.sort((a, b) => a.line - b.line).map(({ problem }) => problem), ...there]
 }
-
-const inOrder = (all: readonly Placed[]): readonly Problem[] =>
-  [...all].sort((a, b) => (a.line < b.line ? -1 : a.line > b.line ? 1 : 0)).map(({ problem }) => problem)
 
 function throwAll(problems: readonly Problem[]): void {
   const [first, ...others] = problems
@@ -174,12 +181,5 @@ function throwAll(problems: readonly Problem[]): void {
 /** The line of the key, or of the nearest one above it that is there. */
 function nearestLine(path: KeyPath, originOf: LoadedConfig['originOf']): number {
   const origins = path.map((_, index) => originOf(path.slice(0, path.length - index)))
-  return origins.find((origin) => origin?.from === 'line')?.line ?? 1
-}
-
-/** What an error of reading a file says, as a clause. */
-function whyUnreadable(error: unknown): string {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown error'
-  if (code === 'ENOENT') return 'does not exist'
-  return code === 'EISDIR' ? 'is a directory' : `cannot be read (${code})`
+  return origins.find((origin) => origin?.kind === 'line')?.line ?? 1
 }

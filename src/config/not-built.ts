@@ -19,7 +19,7 @@ export const NOT_BUILT: readonly NotBuilt[] = [
   {
     key: 'rucio.auth.type',
     values: ['gss', 'ssh', 'oidc', 'saml'],
-    what: 'is not for a service: it needs a ticket, an agent or a person with a browser',
+    what: 'is not for a service: it needs a Kerberos ticket, an ssh-agent or a person with a browser',
     hint: 'Use x509_proxy or x509, token (a JWT or OIDC access token that somebody renews in a file), or userpass.',
   },
   { key: 'pipelines[].source.kind', values: ['directory', 'cache'], hint: 'Use rucio.' },

@@ -61,7 +61,7 @@ relative there, \`~\` and \`$VARIABLE\` mean something, and what is empty says n
 ${markdownTable([
   ['key', 'is looked for in'],
   ...ELSEWHERE.map((setting) => [code(`rucio.${setting.key.join('.')}`), placesText(setting)]),
-  [code('rucio.auth.passwordFile'), 'the password itself: password in the client file'],
+  [code('rucio.auth.passwordFile'), 'the password itself: password in section [client] of rucio.cfg'],
 ])}`
 
 interface Section {

@@ -144,7 +144,7 @@ const rucio = z
       .boolean()
       .prefault(false)
       .describe(
-        'Do not ask a server on this very machine (`localhost`, `127.0.0.1`, `[::1]`) who it is. Refused for any other.',
+        'Do not verify the TLS certificate of a server on this machine (`localhost`, `127.0.0.1`, `[::1]`). Refused for any other.',
       ),
   })
   .prefault({})

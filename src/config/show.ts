@@ -1,8 +1,8 @@
 import { Document, isNode, isSeq } from 'yaml'
 import { z } from 'zod'
 import { keyText, type KeyPath } from './finding.ts'
-import type { Origin } from './elsewhere.ts'
 import type { LoadedConfig } from './load.ts'
+import { originText } from './origin.ts'
 import { configSchema } from './schema.ts'
 import { durationWithUnit } from './units.ts'
 
@@ -14,7 +14,7 @@ export interface ShownConfig {
   readonly origins: Readonly<Record<string, string>>
 }
 
-/** The config in force. There are no secrets in it: a config names the files that hold them. Of a password, only where it is is shown. */
+/** The config in force. Holds no secrets: of a password only its place. */
 export const shownConfig = ({ file, config, originOf, password }: LoadedConfig): ShownConfig => ({
   file,
   config,
@@ -45,13 +45,6 @@ export function configText({ file, config, originOf, password }: LoadedConfig): 
 
 /** Where durations are: they are never written without a unit. */
 const durations: readonly KeyPath[] = [['schedule', 'every'], ['grace']]
-
-export function originText(origin: Origin | null): string {
-  if (origin === null) return 'default'
-  if (origin.from === 'line') return `line ${origin.line}`
-  if (origin.from === 'variable') return `$${origin.name}`
-  return origin.from === 'option' ? `${origin.file}:${origin.line}` : origin.from
-}
 
 /** Where the values are that have no parts, in order. */
 function pathsOf(value: unknown, path: KeyPath = []): readonly KeyPath[] {

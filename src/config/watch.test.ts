@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { LoadedConfig } from './load.ts'
-import { watchConfig } from './watch.ts'
+import { watchConfig, type ConfigWatch } from './watch.ts'
 
 describe('watchConfig()', () => {
   let directory: string
@@ -21,20 +21,26 @@ describe('watchConfig()', () => {
   })
 
   /** A config is its text here; one that begins with "bad" is invalid. */
-  function start(): void {
-    const read = () => ({ file, texts: new Map([[file, readFileSync(file, 'utf8')]]) }) as unknown as LoadedConfig
-    const textIn = ({ texts }: LoadedConfig) => texts.get(file)!
-    const load = (): Promise<LoadedConfig> => {
-      const loaded = read()
-      return textIn(loaded).startsWith('bad') ? Promise.reject(new Error(textIn(loaded))) : Promise.resolve(loaded)
+  function start(more: () => readonly string[] = () => []): void {
+    const read = (onRead: (file: string, text: string | null) => void): string => {
+      const texts = [file, ...more()].map((path) => {
+        onRead(path, existsSync(path) ? readFileSync(path, 'utf8') : null)
+        return readFileSync(path, 'utf8')
+      })
+      return texts.join(' ')
     }
-    const changed = (loaded: LoadedConfig) => void told.push(textIn(loaded))
-    const invalid = (error: unknown) => void told.push(`invalid: ${(error as Error).message}`)
-    watch = watchConfig(read(), {
+    const load: ConfigWatch['load'] = async (onRead) => {
+      const text = await Promise.resolve(onRead).then(read)
+      if (text.includes('bad')) throw new Error(text)
+      return { file: text } as LoadedConfig
+    }
+    const inForce = new Map<string, string | null>()
+    read((path, text) => inForce.set(path, text))
+    watch = watchConfig(inForce, {
       everyMs: 5,
       load,
-      changed,
-      invalid,
+      changed: (loaded) => void told.push(loaded.file),
+      invalid: (error) => void told.push(`invalid: ${(error as Error).message}`),
     })
   }
   const until = async (count: number) => {
@@ -72,6 +78,9 @@ describe('watchConfig()', () => {
     rmSync(file)
     await until(1)
     expect(told[0]).toContain('invalid: ENOENT')
+    writeFileSync(file, 'two')
+    await until(2)
+    expect(told[1]).toBe('two')
   })
 
   test('loads again when it is told to, changed or not', async () => {
@@ -82,28 +91,29 @@ describe('watchConfig()', () => {
     expect(told).toEqual(['one'])
   })
 
-  test('looks at all files of a config, and at those that a new one has', async () => {
+  test('looks at all files of a config, and at those that a new one has, good or bad', async () => {
     const other = join(directory, 'rucio.cfg')
-    for (const [path, text] of [
-      [file, 'one'],
-      [other, 'client'],
-    ] as const)
-      writeFileSync(path, text)
-    const files = [file]
-    const load = (): Promise<LoadedConfig> =>
-      Promise.resolve({
-        texts: new Map(files.map((path) => [path, readFileSync(path, 'utf8')])),
-      } as unknown as LoadedConfig)
-    const changed = ({ texts }: LoadedConfig) => void told.push([...texts.values()].join(' '))
-    watch = watchConfig(await load(), { everyMs: 5, load, changed, invalid: () => undefined })
-    writeFileSync(other, 'client 2')
+    writeFileSync(file, 'one')
+    writeFileSync(other, 'client')
+    start(() => (readFileSync(file, 'utf8') === 'one' ? [] : [other]))
+    writeFileSync(other, 'bad client')
     await aWhile()
     expect(told).toEqual([])
-    files.push(other)
     writeFileSync(file, 'two')
     await until(1)
     writeFileSync(other, 'client 3')
     await until(2)
-    expect(told).toEqual(['two client 2', 'two client 3'])
+    writeFileSync(other, 'client 4')
+    await until(3)
+    expect(told).toEqual(['invalid: two bad client', 'two client 3', 'two client 4'])
+  })
+
+  test('tells of nothing once it is closed', async () => {
+    writeFileSync(file, 'one')
+    start()
+    watch.reload()
+    watch.close()
+    await aWhile()
+    expect(told).toEqual([])
   })
 })

@@ -1,22 +1,26 @@
 import { readFile } from 'node:fs/promises'
-import type { LoadedConfig } from './load.ts'
+import type { LoadedConfig, Loading } from './load.ts'
 
 export interface ConfigWatch {
-  /** How often the file is looked at, in milliseconds. */
+  /** How often the files are looked at, in milliseconds. */
   readonly everyMs: number
   /** Loads the config; rejects with what is wrong with it. */
-  readonly load: () => Promise<LoadedConfig>
+  readonly load: (onRead: NonNullable<Loading['onRead']>) => Promise<LoadedConfig>
   readonly changed: (loaded: LoadedConfig) => void
   readonly invalid: (error: unknown) => void
 }
 
+/** What the files of a config say, by file. null: it cannot be read. */
+export type ConfigTexts = ReadonlyMap<string, string | null>
+
 /**
  * Looks at the texts that make a config now and then: what a person saves, and what Kubernetes swaps behind a link. Texts that were
  * told of, good or bad, are not told of again.
+ * @param read what the config in force was made of
  */
-export function watchConfig({ texts }: LoadedConfig, { everyMs, load, changed, invalid }: ConfigWatch) {
-  let files = [...texts.keys()]
-  let known = together(texts)
+export function watchConfig(read: ConfigTexts, { everyMs, load, changed, invalid }: ConfigWatch) {
+  let files = [...read.keys()]
+  let known = together(read)
   let last = known
   let closed = false
   let timer = setTimeout(() => void loop(), everyMs)
@@ -26,22 +30,18 @@ export function watchConfig({ texts }: LoadedConfig, { everyMs, load, changed, i
     const settled = now === last
     last = now
     // A text that still changes is one that somebody is writing.
-    if (now === known || !settled || closed) return
-    known = now
-    await reload()
+    if (now !== known && settled && !closed) await reload()
   }
   async function reload(): Promise<void> {
-    try {
-      const loaded = await load()
-      if (closed) return
-      if (files.join() !== [...loaded.texts.keys()].join()) {
-        files = [...loaded.texts.keys()]
-        known = last = together(loaded.texts)
-      }
-      changed(loaded)
-    } catch (error) {
-      invalid(error)
-    }
+    const texts = new Map<string, string | null>()
+    const loading = load((file, text) => texts.set(file, text))
+    const outcome = await loading.then(
+      (loaded) => () => changed(loaded),
+      (error: unknown) => () => invalid(error),
+    )
+    files = [...texts.keys()]
+    known = last = together(texts)
+    if (!closed) outcome()
   }
   async function loop(): Promise<void> {
     await look()
@@ -58,6 +58,5 @@ export function watchConfig({ texts }: LoadedConfig, { everyMs, load, changed, i
   }
 }
 
-const together = (texts: ReadonlyMap<string, string>): string => JSON.stringify([...texts])
-const textOf = (file: string): Promise<string> =>
-  readFile(file, 'utf8').catch((error: unknown) => `unreadable: ${String(error)}`)
+const together = (texts: ConfigTexts): string => JSON.stringify([...texts])
+const textOf = (file: string): Promise<string | null> => readFile(file, 'utf8').catch(() => null)

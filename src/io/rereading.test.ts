@@ -3,7 +3,7 @@ import { rereading } from './rereading.ts'
 
 function setUp() {
   const file = { stamp: 'a', value: {} as object | null, reads: 0, looks: 0, now: 0 }
-  const get = rereading({
+  const source = rereading({
     stamp: () => {
       file.looks++
       return Promise.resolve(file.stamp)
@@ -15,7 +15,7 @@ function setUp() {
     everyMs: 100,
     clock: () => file.now,
   })
-  return { file, get }
+  return { file, get: source.current, renewed: source.renewed }
 }
 
 test('rereading() reads once while the stamp stays, and looks at it now and then', async () => {
@@ -30,11 +30,11 @@ test('rereading() reads once while the stamp stays, and looks at it now and then
 })
 
 test('rereading() reads again when the stamp has changed, at once where asked to look', async () => {
-  const { file, get } = setUp()
+  const { file, get, renewed } = setUp()
   const before = await get()
   Object.assign(file, { stamp: 'b', value: {} })
   expect(await get()).toBe(before)
-  expect(await get('look')).toBe(file.value)
+  expect(await renewed()).toBe(file.value)
 })
 
 test('rereading() fails while what is there cannot be read, and then goes on', async () => {

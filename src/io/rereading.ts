@@ -1,34 +1,38 @@
+import { singly } from './within.ts'
+
 export interface Rereading<T> {
-  /** Tells what is read from each other: a text that changes when they do. */
-  readonly stamp: () => Promise<string>
-  readonly read: () => Promise<T>
-  /** How often, at most, the stamp is looked at, in milliseconds. */
-  readonly everyMs: number
-  /** Milliseconds of a clock that only goes on. */
-  readonly clock: () => number
+  /** What `read` said, if it was looked at lately, or if nothing has changed. The same object as before unless something has. */
+  current(): Promise<T>
+  /** The same, looked at now. */
+  renewed(): Promise<T>
 }
 
 /**
- * What `read` says, read again when its stamp has changed: the same object as before unless it has. What cannot be read now is an
- * error now, and looked at again by the next call. With `look`, the stamp is looked at however soon that is.
+ * Reads again what has changed. What cannot be read now is an error now, and looked at again by the next call.
+ * @param source `stamp` changes when what is read does; `everyMs`: how often it is looked at, at most; `clock`: milliseconds that only go on
  */
-export function rereading<T>({ stamp, read, everyMs, clock }: Rereading<T>): (look?: 'look') => Promise<T> {
+export function rereading<T>({
+  stamp,
+  read,
+  everyMs,
+  clock,
+}: {
+  readonly stamp: () => Promise<string>
+  readonly read: () => Promise<T>
+  readonly everyMs: number
+  readonly clock: () => number
+}): Rereading<T> {
   let known: { readonly value: T; readonly stamp: string } | null = null
   let lookedAt = -Infinity
-  let pending: Promise<T> | null = null
 
-  async function fresh(): Promise<T> {
-    try {
-      const now = await stamp()
-      if (known?.stamp !== now) known = { value: await read(), stamp: now }
-      lookedAt = clock()
-      return known.value
-    } finally {
-      pending = null
-    }
-  }
-  return async (look) => {
-    if (known !== null && look === undefined && clock() - lookedAt < everyMs) return known.value
-    return (pending ??= fresh())
+  const renewed = singly(async () => {
+    const now = await stamp()
+    if (known?.stamp !== now) known = { value: await read(), stamp: now }
+    lookedAt = clock()
+    return known.value
+  })
+  return {
+    current: () => (known !== null && clock() - lookedAt < everyMs ? Promise.resolve(known.value) : renewed()),
+    renewed,
   }
 }

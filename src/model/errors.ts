@@ -27,7 +27,7 @@ export const ERRORS = {
   RUCIO_OVERLOADED: row('pause', 5, 'Rucio answers that it cannot serve the request now'),
   RUCIO_NOT_TRUSTED: row('pause', 5, 'the server’s certificate is not one to trust'),
   CREDENTIAL_UNUSABLE: row('pause', 6, 'a file with a credential, or with authorities, cannot be used'),
-  CREDENTIAL_EXPIRED: row('pause', 6, 'the certificate, proxy or token to sign in with is not valid now'),
+  CREDENTIAL_NOT_VALID: row('pause', 6, 'the certificate, proxy or token to sign in with is not valid now'),
   SIGN_IN_REFUSED: row('pause', 6, 'Rucio refused the account or its credentials'),
   RUCIO_BROKEN_ANSWER: row('retry', 5, 'an answer of Rucio was cut short or is not what Rucio promises'),
   RUCIO_FAILED: row('retry', 5, 'Rucio failed at this request'),
@@ -119,4 +119,11 @@ export function problemsOf(error: unknown): readonly Problem[] {
   if (error instanceof TapeRseError) return error.problems
   const message = error instanceof Error ? error.message : String(error)
   return [{ code: 'INTERNAL', message, hint: 'This is a bug. Please report it with the log around it.' }]
+}
+
+/** What an error of opening or reading a file says, as a clause: "does not exist", "cannot be read (EACCES)". */
+export function whyUnreadable(error: unknown): string {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown error'
+  if (code === 'ENOENT') return 'does not exist'
+  return code === 'EISDIR' ? 'is a directory' : `cannot be read (${code})`
 }

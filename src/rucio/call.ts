@@ -1,22 +1,24 @@
-import type { Credentials } from './auth.ts'
-import { openSession } from './auth.ts'
+import type { Rereading } from '../io/rereading.ts'
 import { RucioError } from './errors.ts'
-import type { Authorities, HttpAnswer, HttpRequest } from './http.ts'
+import type { HttpAnswer, HttpRequest } from './http.ts'
 import { Http } from './http.ts'
 import type { Query } from './paths.ts'
 import { withQuery } from './paths.ts'
 import { readJson, readLines, refuse, skip } from './read.ts'
 import type { Patience } from './retry.ts'
 import { persist, sleep } from './retry.ts'
+import type { SessionOptions, SignInMethod } from './session.ts'
+import { sessionBySigningIn } from './session-by-signing-in.ts'
+import { sessionOfTokenFile } from './session-of-token-file.ts'
 
 export interface RucioOptions {
   /** Base URL: `https://rucio.example.org`, maybe with a path below which the API lies. */
   readonly host: string
   /** Base URL of the server that signs in. Default: `host`. */
   readonly authHost?: string
-  readonly credentials: Credentials
+  readonly method: SignInMethod
   /** Whom to trust for https; null: the authorities that Node brings. */
-  readonly authorities: Authorities | null
+  readonly authorities: Rereading<readonly string[]> | null
   /** Does not ask who the server is. Only for one on this machine. */
   readonly unverified?: boolean
   /** HTTP proxy through which all connections go. Default: none, whatever the environment says. */
@@ -85,14 +87,15 @@ export function openCaller(options: RucioOptions): Caller {
     }
   }
 
-  const session = openSession({
+  const { method } = options
+  const signIn: SessionOptions = {
     host,
     authHost: options.authHost === undefined ? host : baseUrl(options.authHost),
-    credentials: options.credentials,
     send: (request, signal) => send('auth', { ...request, headers: { Accept: '*/*', ...request.headers } }, signal),
     patience,
     now,
-  })
+  }
+  const session = method.type === 'token' ? sessionOfTokenFile(method, signIn) : sessionBySigningIn(method, signIn)
 
   /** One call with one token, repeated while that may help. */
   function attempt<T>(call: Call, accept: string, read: Reading<T>, token: string, signal: AbortSignal): Promise<T> {

@@ -41,7 +41,7 @@ async function world(script: Script, options: Partial<RucioOptions> = {}): Promi
 function clientOf(host: string, options: Partial<RucioOptions> = {}): RucioClient {
   const client = rucioClient({
     host,
-    credentials: {
+    method: {
       type: 'userpass',
       vo: null,
       account: 'agent',
@@ -276,7 +276,7 @@ describe('signing in', () => {
     const passwords = ['', 'käse☃'].map((text) => () => Promise.resolve(text))
     for (const password of [...passwords, () => Promise.reject(new Error('ENOENT: no such file'))]) {
       const client = clientOf('http://127.0.0.1:1', {
-        credentials: { type: 'userpass', vo: null, account: 'agent', username: 'agent', password },
+        method: { type: 'userpass', vo: null, account: 'agent', username: 'agent', password },
       })
       await expect(client.scopes(never)).rejects.toMatchObject({ code: 'CREDENTIAL_UNUSABLE' })
     }

@@ -65,11 +65,11 @@ export interface RucioClient {
   /** Files with their replicas at all RSEs, in any state. A file that does not exist may be missing, or be listed without replicas. */
   replicasOfFiles(files: readonly Did[], signal: AbortSignal): Promise<readonly ListedReplica[]>
   /**
-   * Asks whether our account may set this metadata in a scope, of a DID that does not exist: nothing is set. Rucio looks at the right
-   * first; policies of sites may decide by anything, so only asking tells.
+   * Asks whether our account may set this metadata in the scope, by setting it on a DID that does not exist: nothing is set. Rucio looks
+   * at the right first, and policies of sites may decide by anything, so only asking tells.
    * @throws TapeRseError NOT_ALLOWED
    */
-  mayTag(scope: string, values: CustomMetadata['values'], signal: AbortSignal): Promise<void>
+  checkMaySetMetadata(scope: string, values: CustomMetadata['values'], signal: AbortSignal): Promise<void>
   /** Sets custom metadata of all DIDs, or of none: one transaction. */
   setMetadata(changes: readonly CustomMetadata[], signal: AbortSignal): Promise<void>
   /** Closes its connections. */
@@ -200,7 +200,7 @@ export function rucioClient(options: RucioOptions): RucioClient {
       await caller.done({ name: 'bulkdidsmeta', what, path: '/dids/bulkdidsmeta', body: { dids } }, signal)
     },
 
-    async mayTag(scope, values, signal) {
+    async checkMaySetMetadata(scope, values, signal) {
       const name = `tape-rse-asks-${Math.floor(options.random() * 2 ** 52).toString(36)}`
       const what = `set ${Object.keys(values).join(', ')} in scope ${scope}`
       const body = { dids: [{ scope, name, meta: values }] }

@@ -5,15 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { makeAuthority, makeProxy, makeUser, type Certificate } from '../testing/certificates.ts'
-import {
-  authoritiesStamp,
-  readAuthorities,
-  readCertificate,
-  readPassword,
-  readProxy,
-  readToken,
-  UnusableFile,
-} from './credentials.ts'
+import { authoritiesStamp, readAuthorities } from './authorities.ts'
+import { readCertificate, readProxy } from './client-certificate.ts'
+import { readPassword, UnusableFile } from './secret-file.ts'
+import { readToken } from './token-file.ts'
 
 const ours = { groupMayRead: false }
 const directory = mkdtempSync(join(tmpdir(), 'credentials-'))
@@ -105,19 +100,26 @@ describe('readToken()', () => {
       .join('.')
 
   test('reads what a JWT says of its life', async () => {
-    const value = jwt({ sub: 'x', nbf: 1_700_000_000, exp: 1_700_003_600.5 })
+    const value = jwt({ sub: 'x', nbf: 1_700_000_000, iat: 1_600_000_000, exp: 1_700_003_600.5 })
     const file = write(`${value}\n`)
     expect(await readToken(file, ours)).toEqual({
       file,
       value,
-      life: { from: new Date(1_700_000_000_000), until: new Date(1_700_003_600_500) },
+      life: {
+        from: new Date(1_700_000_000_000),
+        until: new Date(1_700_003_600_500),
+        issued: new Date(1_600_000_000_000),
+      },
     })
   })
 
-  test.each([['tapeagent-tapeagent-x-0123'], ['a.b.c'], [jwt('x')], [jwt({ exp: 'soon' })], ['a.b']])(
+  test.each([['tapeagent-tapeagent-x-0123'], ['a.b.c'], [jwt('x')], [jwt({ exp: 'soon', nbf: 1e18 })], ['a.b']])(
     'takes %s, which says nothing of it',
     async (value) => {
-      expect(await readToken(write(value), ours)).toMatchObject({ value, life: { from: null, until: null } })
+      expect(await readToken(write(value), ours)).toMatchObject({
+        value,
+        life: { from: null, until: null, issued: null },
+      })
     },
   )
 })
@@ -143,6 +145,7 @@ describe('readCertificate() and readProxy()', () => {
     const proxy = await readProxy(file, ours)
     expect(proxy).toMatchObject({ kind: 'proxy', file, subject: '/DC=org/DC=example/CN=Tape Agent' })
     expect(proxy.life.until).toEqual(inThePast.until)
+    expect(proxy.life.from!.getTime()).toBeGreaterThan(inThePast.until.getTime())
     expect(proxy.cert.match(/BEGIN CERTIFICATE/g)).toHaveLength(2)
     const old = await makeUser(authority, 'Old', inThePast)
     expect((await readProxy(write(await makeProxy(old)), ours)).life.until).toEqual(inThePast.until)

@@ -70,6 +70,10 @@ export const interrupted = (what: string): TapeRseError =>
 export const brokenAnswer = (what: string, why: string, again: boolean, cause?: unknown): RucioError =>
   new RucioError('RUCIO_BROKEN_ANSWER', `Cannot ${what}: the answer is broken: ${why}`, { again }, cause)
 
+/** A credential, or the authorities, that cannot be used. A file that is being replaced is whole in a moment. */
+export const credentialUnusable = (what: string, why: string, hint: string, cause?: unknown): RucioError =>
+  new RucioError('CREDENTIAL_UNUSABLE', `Cannot ${what}: ${why}`, { again: true, hint }, cause)
+
 interface Meaning {
   readonly code: ErrorCode
   readonly again: boolean
@@ -138,7 +142,6 @@ function hintOf(code: ErrorCode): string {
     RUCIO_UNREACHABLE: 'Check rucio.host, and whether the server answers GET /ping; it is tried again by itself.',
     RUCIO_OVERLOADED: 'Nothing to do: it is tried again later, by itself.',
     SIGN_IN_REFUSED: 'Check rucio.account and rucio.auth, and that the identity is mapped to the account.',
-    CREDENTIAL_UNUSABLE: 'Check the files under rucio.auth and rucio.ca; they are looked at again by themselves.',
     NOT_ALLOWED:
       'Make the account the owner of the scope, or give it the Rucio attribute "admin", or the one that the policy of your site asks for.',
     RUCIO_FAILED: 'Look into the log of the Rucio server; it is tried again later.',

@@ -6,8 +6,9 @@ import type { TLSSocket } from 'node:tls'
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { makeAuthority, makeServer, makeUser, type Certificate } from '../testing/certificates.ts'
 import { scriptedServer } from '../testing/scripted-server.ts'
-import type { Identity } from './credentials.ts'
-import { UnusableFile } from './credentials.ts'
+import type { Rereading } from '../io/rereading.ts'
+import type { ClientCertificate } from './client-certificate.ts'
+import { UnusableFile } from './secret-file.ts'
 import type { HttpAnswer, HttpOptions } from './http.ts'
 import { Http } from './http.ts'
 
@@ -27,15 +28,24 @@ beforeAll(async () => {
 })
 
 function open(options: Partial<HttpOptions> = {}): Http {
-  const made = new Http({ authorities: trust(authority), connectMs: 10_000, silenceMs: 10_000, ...options })
+  const defaults = {
+    authorities: trust(authority),
+    unverified: false,
+    proxy: null,
+    connectMs: 10_000,
+    silenceMs: 10_000,
+  }
+  const made = new Http({ ...defaults, ...options })
   closing.unshift(() => made.close())
   return made
 }
 
-function trust(...certificates: readonly Certificate[]): () => Promise<readonly string[]> {
+function trust(...certificates: readonly Certificate[]): Rereading<readonly string[]> {
   const texts = certificates.map(({ cert }) => cert)
-  return () => Promise.resolve(texts)
+  return always(() => Promise.resolve(texts))
 }
+
+const always = <T>(read: () => Promise<T>): Rereading<T> => ({ current: read, renewed: read })
 
 async function hello(options: Parameters<typeof scriptedServer>[1] = tls) {
   const server = await scriptedServer((_, response) => response.end('hello'), options)
@@ -49,8 +59,15 @@ async function text({ body }: HttpAnswer): Promise<string> {
   return text
 }
 
-const get = (url: string, identity?: Identity) =>
-  ({ what: 'ask', method: 'GET', url, headers: {}, body: null, ...(identity !== undefined && { identity }) }) as const
+const get = (url: string, certificate?: ClientCertificate) =>
+  ({
+    what: 'ask',
+    method: 'GET',
+    url,
+    headers: {},
+    body: null,
+    ...(certificate !== undefined && { certificate }),
+  }) as const
 
 describe('whom send() trusts', () => {
   test('the authorities it is given, and nobody else', async () => {
@@ -105,7 +122,10 @@ describe('whom send() trusts', () => {
   test('others when the authorities change, without a request that fails or breaks', async () => {
     let trusted: readonly string[] = [other.cert]
     let held: readonly string[] = trusted
-    const authorities = (look?: 'look') => Promise.resolve((held = look === undefined ? held : trusted))
+    const authorities = {
+      current: () => Promise.resolve(held),
+      renewed: () => Promise.resolve((held = trusted)),
+    }
     const http = open({ authorities })
     const late = Promise.withResolvers<undefined>()
     const server = await scriptedServer((request, response) => {
@@ -126,16 +146,16 @@ describe('whom send() trusts', () => {
   test('nobody while the authorities hang, and then nobody waits who is told to stop', async () => {
     const { url } = await hello()
     const stop = new AbortController()
-    const authorities = () => {
+    const authorities = always(() => {
       setImmediate(() => stop.abort())
       return new Promise<never>(() => undefined)
-    }
+    })
     await expect(open({ authorities }).send(get(url), stop.signal)).rejects.toMatchObject({ code: 'INTERRUPTED' })
   })
 
   test('nobody while the authorities cannot be read', async () => {
     const { url } = await hello()
-    const authorities = () => Promise.reject(new UnusableFile('/etc/ca does not exist', 'Correct the name.'))
+    const authorities = always(() => Promise.reject(new UnusableFile('/etc/ca does not exist', 'Correct the name.')))
     await expect(open({ authorities }).send(get(url), never)).rejects.toMatchObject({
       code: 'CREDENTIAL_UNUSABLE',
       again: true,
@@ -167,12 +187,12 @@ describe('TLS', () => {
 
   test('shows who we are where asked to, on a connection of its own', async () => {
     const user = await makeUser(other, 'Tape Agent')
-    const identity = {
+    const certificate = {
       ...user,
       kind: 'certificate',
       file: '/x',
       subject: '/CN=x',
-      life: { from: null, until: null },
+      life: { from: null, until: null, issued: null },
     } as const
     const shown: unknown[] = []
     const server = await scriptedServer(
@@ -185,7 +205,7 @@ describe('TLS', () => {
     )
     closing.push(() => server.close())
     const http = open()
-    for (const request of [get(server.url), get(server.url, identity), get(server.url)])
+    for (const request of [get(server.url), get(server.url, certificate), get(server.url)])
       await text(await http.send(request, never))
     expect(shown).toEqual([null, { DC: ['org', 'example'], CN: 'Tape Agent' }, null])
     expect(server.connections).toBe(2)

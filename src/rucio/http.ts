@@ -4,9 +4,10 @@ import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import axios, { AxiosError } from 'axios'
-import { UnusableFile, type Identity } from './credentials.ts'
-import { within } from '../io/within.ts'
-import { interrupted, RucioError } from './errors.ts'
+import type { ClientCertificate } from './client-certificate.ts'
+import type { Rereading } from '../io/rereading.ts'
+import { credentialUnusable, interrupted, RucioError } from './errors.ts'
+import { readInTime } from './read-in-time.ts'
 import { isMistrust, tlsFault } from './tls-faults.ts'
 
 /** Shorter than the 2 s after which gunicorn, and the 5 s after which Apache drop an idle connection. */
@@ -20,8 +21,8 @@ export interface HttpRequest {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string | null
-  /** Who we are, for a server that asks TLS for it. Such a request has a connection of its own. */
-  readonly identity?: Identity
+  /** To show to a server that asks TLS for it. Such a request has a connection of its own. */
+  readonly certificate?: ClientCertificate
 }
 
 export interface HttpAnswer {
@@ -31,16 +32,13 @@ export interface HttpAnswer {
   readonly body: AsyncIterable<Uint8Array>
 }
 
-/** Texts in PEM. Another object than before: they have changed. `look`: now, if that is not what is done each time. */
-export type Authorities = (look?: 'look') => Promise<readonly string[]>
-
 export interface HttpOptions {
-  /** The authorities to trust; null: those that Node brings. */
-  readonly authorities: Authorities | null
-  /** Does not ask who the server is. Only for one on this machine. */
-  readonly unverified?: boolean
+  /** The authorities to trust, as texts in PEM; null: those that Node brings. */
+  readonly authorities: Rereading<readonly string[]> | null
+  /** Does not verify the certificate of the server. Only for one on this machine. */
+  readonly unverified: boolean
   /** Through which all connections go; null: directly. Those of https are tunnelled. */
-  readonly proxy?: URL | null
+  readonly proxy: URL | null
   /** Until a connection stands, TLS included. Not heeded with a proxy. */
   readonly connectMs: number
   /** Until an answer begins, and between any two pieces of it. A search may scan millions of rows before its first byte. */
@@ -55,7 +53,11 @@ export interface HttpOptions {
 export class Http {
   readonly #options: HttpOptions
   readonly #http: http.Agent
-  readonly #https: { readonly authorities: readonly string[] | null; readonly agent: https.Agent }[] = []
+  readonly #https: {
+    readonly authorities: readonly string[] | null
+    readonly certificate: ClientCertificate | null
+    readonly agent: https.Agent
+  }[] = []
 
   constructor(options: HttpOptions) {
     this.#options = options
@@ -64,25 +66,19 @@ export class Http {
 
   /** @throws TapeRseError RUCIO_UNREACHABLE if no answer begins, RUCIO_NOT_TRUSTED, SIGN_IN_REFUSED; INTERRUPTED */
   async send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
-    const authorities = await this.#authorities(request, undefined, signal)
+    const { authorities } = this.#options
+    if (authorities === null || !request.url.startsWith('https:')) return this.#sendTrusting(null, request, signal)
+    const read = (texts: Promise<readonly string[]>) =>
+      readInTime(request.what, 'the certificate authorities', texts, signal)
+    const trusted = await read(authorities.current())
     try {
-      return await this.#sendTrusting(authorities, request, signal)
+      return await this.#sendTrusting(trusted, request, signal)
     } catch (error) {
       if (!isMistrust(error)) throw error
-      const now = await this.#authorities(request, 'look', signal)
-      if (now === authorities) throw error
-      return this.#sendTrusting(now, request, signal)
+      const renewed = await read(authorities.renewed())
+      if (renewed === trusted) throw error
+      return this.#sendTrusting(renewed, request, signal)
     }
-  }
-
-  async #authorities(
-    { url, what }: HttpRequest,
-    look: 'look' | undefined,
-    signal: AbortSignal,
-  ): Promise<readonly string[] | null> {
-    const { authorities } = this.#options
-    if (authorities === null || !url.startsWith('https:')) return null
-    return readInTime(what, 'the certificate authorities', authorities(look), signal)
   }
 
   async #sendTrusting(
@@ -90,9 +86,9 @@ export class Http {
     request: HttpRequest,
     signal: AbortSignal,
   ): Promise<HttpAnswer> {
-    const { proxy = null, silenceMs } = this.#options
-    const { method, url, headers, body, what, identity } = request
-    const httpsAgent = url.startsWith('https:') ? this.#secure(what, authorities, identity) : null
+    const { proxy, silenceMs } = this.#options
+    const { method, url, headers, body, what, certificate = null } = request
+    const httpsAgent = url.startsWith('https:') ? this.#secure(what, authorities, certificate) : null
     try {
       const answer = await axios.request<Readable>({
         method,
@@ -124,21 +120,18 @@ export class Http {
   }
 
   /** Connections that trust the same authorities are shared. Those of before end by themselves, when they are idle. */
-  #secure(what: string, authorities: readonly string[] | null, identity: Identity | undefined): https.Agent {
-    const { connectMs, unverified = false } = this.#options
-    const open = (options: https.AgentOptions, tls: SecureContextOptions) =>
-      hurried(
-        new https.Agent({ ...options, secureContext: context(what, tls), rejectUnauthorized: !unverified }),
-        'secureConnect',
-        connectMs,
-      )
-    const trust = authorities === null ? {} : { ca: [...authorities] }
-    if (identity !== undefined) return open({ keepAlive: false }, { ...trust, cert: identity.cert, key: identity.key })
-    const known = this.#https.find((each) => each.authorities === authorities)
+  #secure(what: string, authorities: readonly string[] | null, certificate: ClientCertificate | null): https.Agent {
+    const known = this.#https.find((each) => each.authorities === authorities && each.certificate === certificate)
     if (known !== undefined) return known.agent
     this.#forgetUnused()
-    const agent = open(keep, trust)
-    this.#https.push({ authorities, agent })
+    const { connectMs, unverified } = this.#options
+    const secureContext = context(what, {
+      ...(authorities !== null && { ca: [...authorities] }),
+      ...(certificate !== null && { cert: certificate.cert, key: certificate.key }),
+    })
+    const kept = certificate === null ? keep : { keepAlive: false }
+    const agent = new https.Agent({ ...kept, secureContext, rejectUnauthorized: !unverified })
+    this.#https.push({ authorities, certificate, agent: hurried(agent, 'secureConnect', connectMs) })
     return agent
   }
 
@@ -157,43 +150,18 @@ const keep = { keepAlive: true, timeout: IDLE_SOCKET_MS } as const
 
 function context(what: string, options: SecureContextOptions): ReturnType<typeof createSecureContext> {
   try {
+    // Node's own default, said so that no environment changes it.
     return createSecureContext({ minVersion: 'TLSv1.2', ...options })
-  } catch (cause) {
-    throw unusable(what, cause) // a key that is too short, say
-  }
-}
-
-/** A credential, or the authorities, that cannot be used. */
-export const unusable = (what: string, cause: unknown): RucioError =>
-  new RucioError(
-    'CREDENTIAL_UNUSABLE',
-    `Cannot ${what}: ${cause instanceof Error ? cause.message : String(cause)}`,
-    // A file that is being replaced is whole in a moment.
-    { again: true, ...(cause instanceof UnusableFile && { hint: cause.hint }) },
-    cause,
-  )
-
-/** Longer than any file system takes that does not hang. */
-const READ_MS = 10_000
-
-/**
- * Waits for files to be read, but not for a file system that hangs.
- * @throws TapeRseError CREDENTIAL_UNUSABLE; INTERRUPTED
- */
-export async function readInTime<T>(what: string, which: string, read: Promise<T>, signal: AbortSignal): Promise<T> {
-  try {
-    return await within(read, READ_MS, signal)
-  } catch (cause) {
-    if (signal.aborted) throw interrupted(what)
-    throw unusable(
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error) // a key that is too short, say
+    throw credentialUnusable(
       what,
-      cause instanceof UnusableFile ? cause : new UnusableFile(`${which}: ${textOf(cause)}`, hang, cause),
+      `TLS does not take certificate or authorities: ${why}`,
+      'Renew what it names.',
+      error,
     )
   }
 }
-
-const hang = 'Look after the file system that it is on.'
-const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
 const proxyOf = ({ protocol, hostname, port, username, password }: URL) => ({
   protocol,

@@ -27,7 +27,7 @@ beforeEach(async () => {
   for (const name of ['DISK', 'OTHER', 'TAPE']) sandbox.state.addRse({ name, prefix: `/${name}/` })
   client = rucioClient({
     host: sandbox.url,
-    credentials: { type: 'userpass', vo: null, ...sandboxRoot, password: () => Promise.resolve(sandboxRoot.password) },
+    method: { type: 'userpass', vo: null, ...sandboxRoot, password: () => Promise.resolve(sandboxRoot.password) },
     authorities: null,
     userAgent: 'test',
     now: () => new Date(),

@@ -70,7 +70,7 @@ async function world(...datasets: Dataset[]): Promise<World> {
   })
   const client = rucioClient({
     host: server.url,
-    credentials: { type: 'userpass', vo: null, account: 'a', username: 'a', password: () => Promise.resolve('p') },
+    method: { type: 'userpass', vo: null, account: 'a', username: 'a', password: () => Promise.resolve('p') },
     authorities: null,
     userAgent: 'tape-rse/test',
     now: () => new Date(),

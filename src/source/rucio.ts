@@ -101,7 +101,7 @@ async function blamed<T>(
 const ofSignIn: ReadonlySet<ErrorCode> = new Set([
   'SIGN_IN_REFUSED',
   'CREDENTIAL_UNUSABLE',
-  'CREDENTIAL_EXPIRED',
+  'CREDENTIAL_NOT_VALID',
   'RUCIO_NOT_TRUSTED',
 ])
 
@@ -122,7 +122,7 @@ function poller(client: RucioClient, scopes: readonly string[], tag: Tag): Sourc
       if (names.length === 0 && !seen.has(scope)) for (const each of await client.scopes(signal)) seen.add(each)
       if (names.length === 0 && !seen.has(scope)) throw unknownScope(scope)
       seen.add(scope)
-      if (!ours.has(scope)) await client.mayTag(scope, { [tag.key]: tag.done }, signal)
+      if (!ours.has(scope)) await client.checkMaySetMetadata(scope, { [tag.key]: tag.done }, signal)
       ours.add(scope)
       return { scope, names }
     } catch (error) {

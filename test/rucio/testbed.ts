@@ -18,17 +18,10 @@ export interface RucioBed {
   /** Owns the scope u_test; an ordinary user elsewhere. */
   readonly user: Login
   /**
-   * The same Rucio behind TLS that asks for certificates. The agent has the identity `dn`, and its certificate; `ca` has signed it,
-   * and that of the server, which is for `localhost` alone.
+   * The same Rucio behind TLS that asks for certificates. `ca` has signed that of the server, which is for `localhost` alone, and
+   * `ca_key` is its key.
    */
-  readonly tls: {
-    readonly url: string
-    readonly dn: string
-    readonly ca: string
-    readonly ca_key: string
-    readonly cert: string
-    readonly key: string
-  }
+  readonly tls: { readonly url: string; readonly ca: string; readonly ca_key: string }
   /** Directories of the RSEs DISK (deterministic, lfn2pfn `identity`) and TAPE (not deterministic). */
   readonly disk: string
   readonly tape: string

@@ -4,9 +4,11 @@ import type { TLSSocket } from 'node:tls'
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { makeAuthority, makeServer, makeUser, type Certificate } from '../testing/certificates.ts'
 import { scriptedServer, type Seen } from '../testing/scripted-server.ts'
-import type { Credentials } from './auth.ts'
+import type { Life } from '../model/credential.ts'
+import type { ClientCertificate } from './client-certificate.ts'
 import { rucioClient, type RucioClient } from './client.ts'
-import { UnusableFile, type Identity, type Life } from './credentials.ts'
+import { UnusableFile } from './secret-file.ts'
+import type { SignInMethod } from './session.ts'
 
 const never = new AbortController().signal
 const closing: (() => void | Promise<void>)[] = []
@@ -25,7 +27,7 @@ const now = new Date()
 const inHours = (hours: number): Date => new Date(now.getTime() + hours * 3_600_000)
 
 async function setUp(
-  credentials: Credentials,
+  method: SignInMethod,
   answer: (request: Seen, response: ServerResponse, count: number) => void,
 ): Promise<{ client: RucioClient; seen: readonly Seen[] }> {
   const server = await scriptedServer(answer, {
@@ -34,10 +36,11 @@ async function setUp(
     requestCert: true,
     rejectUnauthorized: false,
   })
+  const trusted = [authority.cert]
   const client = rucioClient({
     host: server.url,
-    credentials,
-    authorities: () => Promise.resolve([authority.cert]),
+    method,
+    authorities: { current: () => Promise.resolve(trusted), renewed: () => Promise.resolve(trusted) },
     userAgent: 'tape-rse/test',
     now: () => now,
     random: () => 0,
@@ -57,24 +60,27 @@ const refuse = (response: ServerResponse, status: number, ExceptionClass: string
   response.writeHead(status).end(JSON.stringify({ ExceptionClass, ExceptionMessage: 'said Rucio' }))
 const scopes = (response: ServerResponse) => response.writeHead(200).end('["raw"]')
 
-async function identity(life: Partial<Life> = {}, kind: Identity['kind'] = 'proxy'): Promise<Identity> {
+async function identity(
+  life: Partial<Life> = {},
+  kind: ClientCertificate['kind'] = 'proxy',
+): Promise<ClientCertificate> {
   const user = await makeUser(authority, 'Tape Agent')
-  const lasting = { from: inHours(-1), until: inHours(1), ...life }
+  const lasting = { from: inHours(-1), until: inHours(1), issued: null, ...life }
   return { ...user, kind, file: '/tmp/x509up_u1000', subject: '/DC=org/DC=example/CN=Tape Agent', life: lasting }
 }
 
-const certified = (identity: () => Promise<Identity>, account: string | null = 'tapeagent'): Credentials => ({
+const certified = (identity: () => Promise<ClientCertificate>, account: string | null = 'tapeagent'): SignInMethod => ({
   type: 'x509_proxy',
   account,
   vo: null,
-  identity,
+  certificate: identity,
 })
 
 describe('a certificate or proxy', () => {
   test.each(['x509', 'x509_proxy'] as const)('of type %s signs in, and is shown for nothing else', async (type) => {
     const mine = await identity()
     const shown: string[] = []
-    const credentials = { type, account: 'tapeagent', vo: 'lsst', identity: () => Promise.resolve(mine) } as const
+    const credentials = { type, account: 'tapeagent', vo: 'lsst', certificate: () => Promise.resolve(mine) } as const
     const { client, seen } = await setUp(credentials, ({ url }, response) => {
       const subject = (response.socket as TLSSocket).getPeerCertificate().subject as object | undefined
       shown.push(`${url}: ${subject === undefined ? 'nobody' : 'somebody'}`)
@@ -101,7 +107,7 @@ describe('a certificate or proxy', () => {
       },
     )
     await expect(client.scopes(never)).rejects.toMatchObject({
-      code: 'CREDENTIAL_EXPIRED',
+      code: 'CREDENTIAL_NOT_VALID',
       message: `Cannot sign in to Rucio as tapeagent: the proxy /tmp/x509up_u1000 ${what}`,
     })
     mine = await identity()
@@ -139,21 +145,21 @@ describe('a certificate or proxy', () => {
       ({ url }, response) => (url.startsWith('/auth') ? signIn(response) : scopes(response)),
     )
     expect(await client.scopes(never)).toEqual(['raw'])
-    looks = -9
+    let reads = 0
     const { client: other } = await setUp(
-      certified(() => Promise.reject(new UnusableFile('/x is empty', `Write it. ${looks++}`))),
+      certified(() => Promise.reject(new UnusableFile('/x is empty', `Write it. ${++reads}`))),
       (_, response) => signIn(response),
     )
     await expect(other.scopes(never)).rejects.toMatchObject({
       code: 'CREDENTIAL_UNUSABLE',
       message: 'Cannot sign in to Rucio as tapeagent: /x is empty',
-      hint: 'Write it. -5',
+      hint: 'Write it. 5',
     })
   })
 })
 
 describe('without an account', () => {
-  const anybody = (): Promise<Identity> => identity()
+  const anybody = (): Promise<ClientCertificate> => identity()
 
   test('Rucio is asked which one the identity has', async () => {
     const { client, seen } = await setUp(certified(anybody, null), ({ url }, response) =>
@@ -178,16 +184,19 @@ describe('without an account', () => {
 })
 
 describe('a token in a file', () => {
-  function inFile(first: string, life: Life = { from: null, until: null }) {
+  function inFile(first: string, life: Life = { from: null, until: null, issued: null }) {
     const file = { value: first, life, file: '/run/token' }
-    const looks: boolean[] = []
-    const credentials: Credentials = {
+    const looks = { renewed: 0 }
+    const credentials: SignInMethod = {
       type: 'token',
       account: 'tapeagent',
       vo: null,
-      token: (look) => {
-        looks.push(look !== undefined)
-        return Promise.resolve({ ...file })
+      token: {
+        current: () => Promise.resolve({ ...file }),
+        renewed: () => {
+          looks.renewed++
+          return Promise.resolve({ ...file })
+        },
       },
     }
     return { file, looks, credentials }
@@ -240,7 +249,7 @@ describe('a token in a file', () => {
     expect(seen).toHaveLength(2)
     file.value = 'good'
     expect(await client.scopes(never)).toEqual(['raw'])
-    expect(looks).toEqual([false, true, true])
+    expect(looks.renewed).toBe(2)
   })
 
   test('that was renewed just now is shown in the same call', async () => {
@@ -253,12 +262,12 @@ describe('a token in a file', () => {
   })
 
   test.each([
-    [{ from: null, until: inHours(-1) }, `expired at ${inHours(-1).toISOString()}`],
-    [{ from: inHours(1), until: null }, `is not valid before ${inHours(1).toISOString()}`],
+    [{ from: null, until: inHours(-1), issued: null }, `expired at ${inHours(-1).toISOString()}`],
+    [{ from: inHours(1), until: null, issued: null }, `is not valid before ${inHours(1).toISOString()}`],
   ])('that Rucio refuses and that says why: %o', async (life, what) => {
     const { client } = await setUp(inFile('dead', life).credentials, knowing())
     await expect(client.scopes(never)).rejects.toMatchObject({
-      code: 'CREDENTIAL_EXPIRED',
+      code: 'CREDENTIAL_NOT_VALID',
       message: `Cannot sign in to Rucio as tapeagent: the token /run/token ${what}`,
     })
   })
