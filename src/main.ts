@@ -52,6 +52,8 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (stop.aborted && problemsOf(error)[0]!.code === 'INTERRUPTED') return 0 // a clean stop
     return report(error, json)
+  } finally {
+    if (stop.aborted) endForSure()
   }
 }
 
@@ -64,6 +66,12 @@ async function ask(question: string): Promise<boolean | null> {
     lines.close()
   }
 }
+
+/**
+ * Ends a process that was told to stop and does not end, because it waits for a file system that hangs. `process.exit()` would wait for
+ * that, too.
+ */
+const endForSure = (): void => void setTimeout(() => process.kill(process.pid, 'SIGKILL'), 5000).unref()
 
 /** The first SIGTERM or SIGINT stops cleanly; a second one ends the process at once, its movers following by themselves. */
 function stopOnSignals(): AbortSignal {

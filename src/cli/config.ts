@@ -10,27 +10,23 @@ interface ConfigOptions extends GlobalOptions {
   readonly json?: boolean
 }
 
-/** A config, and where each value of it came from. */
+/**
+ * A config, and where each value of it came from. Files with credentials are not looked at: `status` has to answer when one of them is
+ * what is wrong, and an agent waits for one that is being renewed. Who signs in finds out.
+ */
 export const loadedConfig = (
   { config }: GlobalOptions,
   { env, cwd }: Pick<Terminal, 'env' | 'cwd'>,
   onRead: NonNullable<Loading['onRead']> = () => undefined,
-): Promise<LoadedConfig> => loadConfig(config, { env, cwd, checkCredentials: checkCredentials(env), onRead })
+): Promise<LoadedConfig> => loadConfig(config, { env, cwd, checkCredentials: () => Promise.resolve([]), onRead })
 
-/** For commands that ask Rucio. */
 export const configOf = async (options: GlobalOptions, terminal: Terminal): Promise<Config> =>
   (await loadedConfig(options, terminal)).config
 
-/**
- * For commands that read or write the catalog alone: they do not look at the files with which an agent signs in, so that `status` can
- * be asked when one of these is what is wrong.
- */
-export const catalogConfigOf = async ({ config }: GlobalOptions, { env, cwd }: Terminal): Promise<Config> =>
-  (await loadConfig(config, { env, cwd, checkCredentials: () => Promise.resolve([]) })).config
-
 /** `config check`: reads credential files, never a mount or the network. What is wrong is an error with all problems. */
 export const configCheck: Run<ConfigOptions> = async (options, terminal, signal) => {
-  const { file, config } = await loadedConfig(options, terminal)
+  const { env, cwd } = terminal
+  const { file, config } = await loadConfig(options.config, { env, cwd, checkCredentials: checkCredentials(env) })
   const pipelines = config.pipelines.map(({ name }) => name)
   const credential = await credentialReader(config.rucio)(signal)
   if (options.json === true) {

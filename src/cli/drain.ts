@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { CatalogReader } from '../catalog/catalog.ts'
 import { withCatalog } from '../app.ts'
 import type { GlobalOptions, Run } from './command.ts'
-import { catalogConfigOf } from './config.ts'
+import { configOf } from './config.ts'
 import { plural } from './format.ts'
 import { agentRuns } from './selection.ts'
 
@@ -14,7 +14,7 @@ export const drain: Run<GlobalOptions & { readonly why?: string; readonly wait?:
   terminal,
   signal,
 ) =>
-  withCatalog(await catalogConfigOf(options, terminal), terminal, async (catalog) => {
+  withCatalog(await configOf(options, terminal), terminal, async (catalog) => {
     await catalog.drain(options.why ?? null, terminal.now())
     let left = await moving(catalog, terminal.now())
     terminal.print(
@@ -32,7 +32,7 @@ export const drain: Run<GlobalOptions & { readonly why?: string; readonly wait?:
 
 /** `resume` */
 export const resume: Run<GlobalOptions> = async (options, terminal) =>
-  withCatalog(await catalogConfigOf(options, terminal), terminal, async (catalog) => {
+  withCatalog(await configOf(options, terminal), terminal, async (catalog) => {
     const drained = await catalog.drained()
     await catalog.resume()
     terminal.print(drained === null ? 'It was not drained.' : 'New work begins again.')

@@ -2,14 +2,14 @@ import { withCatalog } from '../app.ts'
 import { didKey, formatDid, type Did } from '../model/did.ts'
 import type { CatalogReader } from '../catalog/catalog.ts'
 import type { GlobalOptions, Run } from './command.ts'
-import { catalogConfigOf } from './config.ts'
+import { configOf } from './config.ts'
 import { plural } from './format.ts'
 import { didOf, filterOf, isGlob, selected, type Selection } from './selection.ts'
 
 /** `hold`: nothing more is done for a dataset until `release`. A DID may be held that the agent has never seen. */
 export const hold: Run<GlobalOptions & Selection & { readonly why?: string }> = async (options, terminal) => {
   filterOf(options)
-  return withCatalog(await catalogConfigOf(options, terminal), terminal, async (catalog) => {
+  return withCatalog(await configOf(options, terminal), terminal, async (catalog) => {
     const single = options.did !== undefined && options.reason === undefined && !isGlob(options.did)
     const dids = single ? [didOf(options.did)] : unique((await selected(catalog, options)).map(({ did }) => did))
     await catalog.hold(dids, options.why ?? null, terminal.now())
@@ -23,7 +23,7 @@ export const hold: Run<GlobalOptions & Selection & { readonly why?: string }> = 
 /** `release`: takes a person's hold away. What a fault holds is a matter of `retry`. */
 export const release: Run<GlobalOptions & Selection> = async (options, terminal) => {
   filterOf(options)
-  return withCatalog(await catalogConfigOf(options, terminal), terminal, async (catalog) => {
+  return withCatalog(await configOf(options, terminal), terminal, async (catalog) => {
     const dids = await heldByPeople(catalog, options)
     await catalog.unhold(dids)
     terminal.print(

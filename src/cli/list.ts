@@ -4,7 +4,7 @@ import { formatDid } from '../model/did.ts'
 import { failure } from '../model/errors.ts'
 import { agoText, bytesText, jsonText, table, untilText } from './format.ts'
 import type { GlobalOptions, Run } from './command.ts'
-import { catalogConfigOf } from './config.ts'
+import { configOf } from './config.ts'
 import { didOf, reasonOf } from './selection.ts'
 
 interface ListOptions extends GlobalOptions {
@@ -28,7 +28,7 @@ const orders = ['turn', 'name', 'size', 'requested', 'ended', 'next'] as const
 export const list: Run<ListOptions> = async (options, terminal) => {
   const filter = filterOf(options)
   const page = pageOf(options)
-  const catalog = await openReader(await catalogConfigOf(options, terminal))
+  const catalog = await openReader(await configOf(options, terminal))
   try {
     const rows = await catalog.list(filter, page)
     if (options.json === true) {

@@ -2,14 +2,14 @@ import { withCatalog } from '../app.ts'
 import { formatDid } from '../model/did.ts'
 import { failure } from '../model/errors.ts'
 import type { GlobalOptions, Run } from './command.ts'
-import { catalogConfigOf } from './config.ts'
+import { configOf } from './config.ts'
 import { plural } from './format.ts'
 import { filterOf, selected, whenNoticed, type Selection } from './selection.ts'
 
 /** `retry`: clears what faults have put in the way of datasets, so that they are tried at once. */
 export const retry: Run<GlobalOptions & Selection> = async (options, terminal) => {
   filterOf(options)
-  return withCatalog(await catalogConfigOf(options, terminal), terminal, async (catalog) => {
+  return withCatalog(await configOf(options, terminal), terminal, async (catalog) => {
     const rows = await selected(catalog, options)
     const failed = rows.filter((row) => row.failures > 0)
     if (rows.length === 0 && options.did !== undefined && (await catalog.count(filterOf(options))) === 0) {

@@ -5,7 +5,7 @@ import { formatDid } from '../model/did.ts'
 import { failure } from '../model/errors.ts'
 import { agoText, bytesText, durationText, jsonText, plural, table, untilText } from './format.ts'
 import type { GlobalOptions, Run, Terminal } from './command.ts'
-import { catalogConfigOf } from './config.ts'
+import { configOf } from './config.ts'
 import { credentialText } from './credential.ts'
 import { agentRuns } from './selection.ts'
 
@@ -26,7 +26,7 @@ export const status: Run<StatusOptions> = async (options, terminal, signal) => {
       'Cannot watch: standard output is no terminal',
       'Call `tape-rse status --json` now and then.',
     )
-  const catalog = await openReader(await catalogConfigOf(options, terminal))
+  const catalog = await openReader(await configOf(options, terminal))
   try {
     for (;;) {
       const now = terminal.now()
@@ -45,7 +45,7 @@ export const status: Run<StatusOptions> = async (options, terminal, signal) => {
 /** All pipelines, as people read them. */
 export function summaryText(summary: Summary, now: Date, { emphasise }: Pick<Terminal, 'emphasise'>): string {
   const lines = [agentText(summary.agent, now)]
-  if (summary.credential !== null) lines.push(credentialText(summary.credential, now, emphasise))
+  if (summary.credential !== null) lines.push(credentialSeenText(summary.credential, now, emphasise))
   if (summary.drain !== null) lines.push(emphasise(drainText(summary.drain, summary.pipelines, now)))
   if (summary.pipelines.length === 0) lines.push('Nothing has been polled yet.')
   return [lines.join('\n'), ...summary.pipelines.map((pipeline) => pipelineText(pipeline, now, emphasise))].join('\n\n')
@@ -57,6 +57,17 @@ function agentText(agent: AgentRow | null, now: Date): string {
   if (agent.endedAt !== null) return `${who} ended ${agoText(agent.endedAt, now)}.`
   if (agentRuns(agent, now)) return `${who} runs, started ${agoText(agent.startedAt, now)}.`
   return `${who} has not been heard of since ${agoText(agent.heardAt, now)}: it died, or hangs.`
+}
+
+/** What an agent that ended signed in with may be another by now. */
+function credentialSeenText(
+  credential: NonNullable<Summary['credential']>,
+  now: Date,
+  emphasise: (text: string) => string,
+): string {
+  const text = credentialText(credential, now, emphasise)
+  const old = now.getTime() - credential.seenAt.getTime() > 60_000
+  return old ? `${text} That was ${agoText(credential.seenAt, now)}.` : text
 }
 
 function drainText({ since, why }: Drain, pipelines: readonly PipelineSummary[], now: Date): string {

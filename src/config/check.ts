@@ -19,7 +19,13 @@ export function checkConfig(config: Draft<ConfigFile>): readonly Finding[] {
   ]
 }
 
-function checkRucio({ host, authHost, auth, insecureLocalhost }: Draft<ConfigFile['rucio']>): readonly Finding[] {
+function checkRucio({
+  host,
+  authHost,
+  auth,
+  insecureLocalhost,
+  httpProxy,
+}: Draft<ConfigFile['rucio']>): readonly Finding[] {
   const findings: Finding[] = []
   const urls = { host, authHost }
   const [signsIn, signInUrl] = authHost === undefined ? (['host', host] as const) : (['authHost', authHost] as const)
@@ -29,6 +35,12 @@ function checkRucio({ host, authHost, auth, insecureLocalhost }: Draft<ConfigFil
       path: ['rucio', signsIn],
       what: `has to begin with https: to sign in by ${auth.type}`,
       hint: 'Write https://…: the certificate is shown while TLS connects.',
+    })
+  if (insecureLocalhost === true && httpProxy !== undefined)
+    findings.push({
+      path: ['rucio', 'insecureLocalhost'],
+      what: 'is not possible with httpProxy: “localhost” is what the proxy takes for it',
+      hint: 'Remove one of them.',
     })
   for (const key of ['host', 'authHost'] as const) {
     const url = urls[key]

@@ -62,12 +62,17 @@ export async function readClientFile(
   }
 }
 
-/** Where the password is that a client file has, or what overlays it. null: there is none. */
-export function originOfPassword(client: ClientFile | null, env: ClientFileWorld['env']): Origin | null {
-  if (passwordInEnvironment(env) !== null) return { kind: 'variable', name: overlayOf('password') }
+/** Where the password is that a client file has, or what overlays it, and why it cannot be read. null: there is none. */
+export function findPassword(
+  client: ClientFile | null,
+  env: ClientFileWorld['env'],
+): { readonly origin: Origin; readonly fault: string | null } | null {
+  if (passwordInEnvironment(env) !== null)
+    return { origin: { kind: 'variable', name: overlayOf('password') }, fault: null }
   const found = client?.options.get('password')
-  if (client === null || found === undefined || !('value' in found) || found.value === '') return null
-  return { kind: 'option', file: client.file, line: found.line, option: 'password' }
+  if (client === null || found === undefined || ('value' in found && found.value === '')) return null
+  const origin: Origin = { kind: 'option', file: client.file, line: found.line, option: 'password' }
+  return { origin, fault: 'what' in found ? found.what : null }
 }
 
 /** The password that overlays the client file. null: there is none. */

@@ -165,6 +165,32 @@ request_retries = 3
     expect(await problems({ config: client, auth: { type: 'userpass', passwordFile } })).toEqual([])
   })
 
+  test('a password that cannot be read is said with its line, and not shown', async () => {
+    writeClient('rucio_host = https://file', 'auth_type = userpass', 'username = u', 'password = canary%d')
+    const found = await problems({ config: client })
+    expect(found).toContain(
+      '/rucio.cfg:5: password (rucio.auth.passwordFile): has a "%" that is neither "%%" nor "%(option)s"',
+    )
+    expect(found.join()).not.toContain('canary')
+  })
+
+  test('a client file that is not UTF-8 is refused, as its clients refuse it', async () => {
+    writeFileSync(client, Buffer.from('[client]\naccount = m\xfcller\n', 'latin1'))
+    expect(await problems({ config: client })).toContain('/tape-rse.yaml:3: rucio.config: /rucio.cfg is not UTF-8')
+  })
+
+  test('what no header can carry is refused', async () => {
+    expect(
+      await problems({ host: 'https://x', account: 'żółw', vo: 'a\nb', auth: { type: 'userpass', username: '☃' } }),
+    ).toEqual(
+      expect.arrayContaining([
+        expect.stringContaining('rucio.account: has characters that a header'),
+        expect.stringContaining('rucio.vo: has characters that a header'),
+        expect.stringContaining('rucio.auth.username: has characters that a header'),
+      ]),
+    )
+  })
+
   describe('a proxy is looked for', () => {
     const signIn = { host: 'https://x', auth: { type: 'x509_proxy' } }
     const proxyOf = async (env: Env, rucio: object = {}): Promise<string> => {
@@ -192,14 +218,15 @@ request_retries = 3
         home: '/home/me',
         uid: 1000,
         readText: () => Promise.reject(new Error('there is none')),
-        exists: (path: string) => Promise.resolve(path === there),
+        exists: () => Promise.resolve(false),
+        isOurs: (path: string) => Promise.resolve(path === there),
       }
       const { type } = expected.auth
       const key = `rucio.auth.${type === 'token' ? 'tokenFile' : 'proxy'}`
       const found = await fillRucio({ auth: { type } }, world)
       expect(found.value).toEqual(expected)
       expect(found.origins.get(key)).toEqual({ kind: 'usual file' })
-      const nowhere = await fillRucio({ auth: { type } }, { ...world, exists: () => Promise.resolve(false) })
+      const nowhere = await fillRucio({ auth: { type } }, { ...world, isOurs: () => Promise.resolve(false) })
       expect(nowhere.origins.size).toBe(0)
       expect(missingIn(nowhere).map(({ path, hint }) => [path.join('.'), hint])).toContainEqual([
         key,

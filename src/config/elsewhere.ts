@@ -1,4 +1,4 @@
-import { nameOfClientFile, originOfPassword, overlayOf, readClientFile, saying } from './client-file.ts'
+import { nameOfClientFile, findPassword, overlayOf, readClientFile, saying } from './client-file.ts'
 import type { ClientFile, ClientFileWorld } from './client-file.ts'
 import { keyText, type Finding, type KeyPath } from './finding.ts'
 import { isMapping } from './mapping.ts'
@@ -81,6 +81,8 @@ export const ELSEWHERE: readonly Setting[] = [...ofRucio, ofType, ...[...byType.
 export interface World extends ClientFileWorld {
   /** The effective user. */
   readonly uid: number
+  /** Whether a file is there, and ours: anybody may put one into /tmp. */
+  readonly isOurs: (file: string) => Promise<boolean>
 }
 
 /** A config's mapping `rucio`, with all that is said elsewhere. */
@@ -130,7 +132,10 @@ export async function fillRucio(given: unknown, world: World): Promise<Filled> {
   await fill(filled, byType.get(filled['type']) ?? [])
   if (auth !== undefined || Object.keys(filled).length > 0) rucio['auth'] = filled
   const needsPassword = filled['type'] === 'userpass' && filled['passwordFile'] === undefined
-  return { value: rucio, origins, password: needsPassword ? originOfPassword(client, world.env) : null, findings }
+  const password = needsPassword ? findPassword(client, world.env) : null
+  if (password !== null && password.fault !== null)
+    findings.push({ path: ['rucio', 'auth', 'passwordFile'], what: password.fault, hint: 'Write "%%" for a "%".' })
+  return { value: rucio, origins, password: password?.origin ?? null, findings }
 }
 
 /** Which keys of `rucio` are nowhere, though the agent cannot do without them. */
@@ -179,7 +184,7 @@ async function find({ places, isPath }: Setting, client: ClientFile | null, worl
   return null
 }
 
-async function foundAt(place: Place, client: ClientFile | null, { env, uid, exists }: World): Promise<Found | null> {
+async function foundAt(place: Place, client: ClientFile | null, { env, uid, isOurs }: World): Promise<Found | null> {
   switch (place.kind) {
     case 'variable': {
       const value = saying(env[place.name])
@@ -194,7 +199,7 @@ async function foundAt(place: Place, client: ClientFile | null, { env, uid, exis
     }
     case 'usual file': {
       const file = expandVariables(place.name.replace('<uid>', String(uid)), env)
-      return file.startsWith('/') && (await exists(file)) ? { value: file, origin: { kind: 'usual file' } } : null
+      return file.startsWith('/') && (await isOurs(file)) ? { value: file, origin: { kind: 'usual file' } } : null
     }
   }
 }

@@ -1,4 +1,5 @@
-import { access, readFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { access, readFile, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { resolve } from 'node:path'
 import { failure, TapeRseError, whyUnreadable, type Problem } from '../model/errors.ts'
@@ -70,6 +71,11 @@ const worldOf = (loading: Loading): World => ({
       throw new Error(`${file} ${whyUnreadable(error)}`, { cause: error })
     }),
   exists,
+  isOurs: (file) =>
+    stat(file).then(
+      ({ uid }) => uid === process.geteuid?.(),
+      () => false,
+    ),
 })
 
 const exists = (file: string): Promise<boolean> =>
@@ -79,12 +85,24 @@ const exists = (file: string): Promise<boolean> =>
   )
 
 async function readText(file: string, { onRead }: Loading): Promise<string> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+  try {
+    const text = await readConfigText(file)
+    onRead?.(file, text)
+    return text
+  } catch (error) {
     onRead?.(file, null)
     throw error
-  })
-  onRead?.(file, text)
-  return text
+  }
+}
+
+/** UTF-8, or an error. A pipe is as good as empty: to open one would wait for its other end. */
+export async function readConfigText(file: string): Promise<string> {
+  const bytes = await readFile(file, { flag: constants.O_RDONLY | constants.O_NONBLOCK })
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (cause) {
+    throw Object.assign(new Error('it is not UTF-8', { cause }), { code: 'ENOTUTF8' })
+  }
 }
 
 const originsIn =

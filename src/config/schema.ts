@@ -72,12 +72,14 @@ const scope = z
   )
   .meta({ title: 'name' })
 const text = z.string().min(1, 'is empty').meta({ title: 'text' })
+/** What goes into a header of HTTP. */
+const headerText = text.regex(/^[\x20-\x7e\xa0-\xff]*$/u, 'has characters that a header of HTTP cannot carry')
 
 const auth = z
   .discriminatedUnion('type', [
     z.strictObject({
       type: z.literal('userpass').describe('How to sign in.'),
-      username: text.optional().describe('The identity that signs in.'),
+      username: headerText.optional().describe('The identity that signs in.'),
       passwordFile: path
         .optional()
         .describe(
@@ -119,12 +121,12 @@ const rucio = z
       ),
     host: url.optional().describe('Base URL of Rucio’s REST server. It has to be said, here or elsewhere.'),
     authHost: url.optional().describe('Base URL of the server that signs in. Default: `host`.'),
-    account: text
+    account: headerText
       .optional()
       .describe(
         'Account to act as. It has to be allowed to set metadata in the scopes. Default: the one that Rucio has for the identity.',
       ),
-    vo: text.optional().describe('Virtual organisation, where the server has several.'),
+    vo: headerText.optional().describe('Virtual organisation, where the server has several.'),
     auth: auth.optional().describe('How to sign in. Its type has to be said, here or elsewhere.'),
     ca: path
       .optional()

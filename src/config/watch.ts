@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises'
-import type { LoadedConfig, Loading } from './load.ts'
+import { readConfigText, type LoadedConfig, type Loading } from './load.ts'
 
 export interface ConfigWatch {
   /** How often the files are looked at, in milliseconds. */
@@ -59,4 +58,4 @@ export function watchConfig(read: ConfigTexts, { everyMs, load, changed, invalid
 }
 
 const together = (texts: ConfigTexts): string => JSON.stringify([...texts])
-const textOf = (file: string): Promise<string | null> => readFile(file, 'utf8').catch(() => null)
+const textOf = (file: string): Promise<string | null> => readConfigText(file).catch(() => null)

@@ -125,5 +125,6 @@ export function problemsOf(error: unknown): readonly Problem[] {
 export function whyUnreadable(error: unknown): string {
   const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown error'
   if (code === 'ENOENT') return 'does not exist'
+  if (code === 'ENOTUTF8') return 'is not UTF-8'
   return code === 'EISDIR' ? 'is a directory' : `cannot be read (${code})`
 }

@@ -53,6 +53,8 @@ export interface Call {
   readonly query?: Query
   /** Sent as JSON by POST; absent for GET. */
   readonly body?: unknown
+  /** Not sent any more once so much time has passed since it was called: for what rests on answers of just before. */
+  readonly withinMs?: number
 }
 
 /** Calls the API: signs in, repeats what may succeed in a moment, reads the answer to its end. All throw TapeRseErrors. */
@@ -98,11 +100,19 @@ export function openCaller(options: RucioOptions): Caller {
   const session = method.type === 'token' ? sessionOfTokenFile(method, signIn) : sessionBySigningIn(method, signIn)
 
   /** One call with one token, repeated while that may help. */
-  function attempt<T>(call: Call, accept: string, read: Reading<T>, token: string, signal: AbortSignal): Promise<T> {
+  function attempt<T>(
+    call: Call,
+    accept: string,
+    read: Reading<T>,
+    { token, called }: { readonly token: string; readonly called: Date },
+    signal: AbortSignal,
+  ): Promise<T> {
     const request = requestOf(call, host, { Accept: accept, 'X-Rucio-Auth-Token': token })
     return persist(
       call.what,
       async () => {
+        if (call.withinMs !== undefined && Math.abs(now().getTime() - called.getTime()) > call.withinMs)
+          throw tooLate(call, call.withinMs)
         const answer = await send(call.name, request, signal)
         if (answer.status < 200 || answer.status > 299) return refuse(call.what, answer, [token], now())
         return read(answer)
@@ -113,13 +123,14 @@ export function openCaller(options: RucioOptions): Caller {
   }
 
   async function perform<T>(call: Call, accept: string, read: Reading<T>, signal: AbortSignal): Promise<T> {
+    const called = now()
     const token = await session.token(signal)
     try {
-      return await attempt(call, accept, read, token, signal)
+      return await attempt(call, accept, read, { token, called }, signal)
     } catch (error) {
       if (!(error instanceof RucioError) || error.exceptionClass !== 'CannotAuthenticate') throw error
       session.forget(token, error) // it died early: sign in anew, once
-      return attempt(call, accept, read, await session.token(signal), signal)
+      return attempt(call, accept, read, { token: await session.token(signal), called }, signal)
     }
   }
 
@@ -134,6 +145,13 @@ export function openCaller(options: RucioOptions): Caller {
     close: () => http.close(),
   }
 }
+
+const tooLate = ({ what }: Call, ms: number): RucioError =>
+  new RucioError(
+    'RUCIO_OVERLOADED',
+    `Cannot ${what}: signing in to Rucio, or reaching it, took more than ${ms / 1000} s`,
+    {},
+  )
 
 type Reading<T> = (answer: HttpAnswer) => Promise<T>
 

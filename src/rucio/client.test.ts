@@ -234,6 +234,46 @@ describe('signing in', () => {
     expect([await after(0), await after(47), await after(49), await after(90)]).toEqual([1, 1, 2, 2])
   })
 
+  test('that fails while the token is still good is tried again a minute later, and is an error only when it is dead', async () => {
+    let now = Date.now()
+    let down = false
+    const server = await scriptedServer(({ url }, response) => {
+      if (url !== '/auth/userpass') say(response, 200, ['raw'])
+      else if (down) refuse(response, 401, 'CannotAuthenticate')
+      else signIn(response)
+    })
+    closing.push(() => server.close())
+    const client = clientOf(server.url, { now: () => new Date(now) })
+    const begin = now
+    const signIns = () => server.seen.filter(({ url }) => url === '/auth/userpass').length
+    const at = async (minutes: number) => {
+      now = begin + minutes * 60_000
+      return [await client.scopes(never).catch((error: unknown) => (error as { code: string }).code), signIns()]
+    }
+    expect(await at(0)).toEqual([['raw'], 1])
+    down = true
+    expect(await at(49)).toEqual([['raw'], 2])
+    expect(await at(49.5)).toEqual([['raw'], 2])
+    expect(await at(51)).toEqual([['raw'], 3])
+    expect(await at(61)).toEqual(['SIGN_IN_REFUSED', 4])
+    down = false
+    expect(await at(62)).toEqual([['raw'], 5])
+  })
+
+  test('is not waited for by a caller who gives up', async () => {
+    const server = await scriptedServer(() => undefined)
+    closing.push(() => server.close())
+    const client = clientOf(server.url)
+    const patient = new AbortController()
+    const first = client.scopes(patient.signal)
+    const stop = new AbortController()
+    const second = client.scopes(stop.signal)
+    stop.abort()
+    await expect(second).rejects.toMatchObject({ code: 'INTERRUPTED' })
+    patient.abort()
+    await expect(first).rejects.toMatchObject({ code: 'INTERRUPTED' })
+  })
+
   test('happens once more after a 401, and the call is repeated', async () => {
     const { client, sent } = await world((_, response, count) => {
       if (count === 1) refuse(response, 401, 'CannotAuthenticate')
@@ -428,17 +468,40 @@ describe('interrupting', () => {
   })
 })
 
+test('setMetadata() is not sent when signing in, or a server that is away, took more than a minute', async () => {
+  let now = Date.now()
+  const passes = (ms: number) => (now += ms)
+  const { client, calls } = await world(
+    (_, response, count) => {
+      if (count === 1) refuse(response, 401, 'CannotAuthenticate')
+      else if (count === 3) page(response, 502)
+      else response.writeHead(201).end('Created')
+      passes(61_000)
+    },
+    { now: () => new Date(now) },
+  )
+  const set = () => client.setMetadata([{ did: ds, values: { k: 'v' } }], never)
+  await expect(set()).rejects.toMatchObject({ code: 'RUCIO_OVERLOADED' })
+  expect(calls()).toHaveLength(1)
+  await set()
+  await expect(set()).rejects.toMatchObject({ code: 'RUCIO_OVERLOADED' })
+  expect(calls()).toHaveLength(3)
+})
+
 test('no error holds the token or the password, wherever one looks', async () => {
   const quoting: Script = (_, response) =>
     say(response, 500, { ExceptionClass: 'DatabaseException', ExceptionMessage: TOKEN })
   const resetting: Script = (_, response) => void response.socket?.destroy()
   const cutting: Script = (_, response) => void response.write('"a', () => response.socket?.destroy())
   const refusing: Script = (_, response) => refuse(response, 401, 'CannotAuthenticate')
-  for (const script of [quoting, resetting, cutting, refusing]) {
+  const rambling: Script = (_, response) => void response.end(`debug: token=${TOKEN}\n`)
+  const breaking: Script = (_, response) =>
+    void response.socket!.end(`HTTP/1.1 200 OK\r\nX: ${TOKEN}\r\nbad header\r\n\r\n`)
+  for (const script of [quoting, resetting, cutting, refusing, rambling, breaking]) {
     const { client } = await world(script)
     const error = await client.search('raw', 'k', 'v', never).catch((error: unknown) => error)
     expect(error).toBeInstanceOf(Error)
-    const shown = inspect(error, { depth: Infinity, showHidden: true })
+    const shown = inspect(error, { depth: Infinity, showHidden: true }) + JSON.stringify(error)
     expect(shown).not.toContain(TOKEN)
     expect(shown).not.toContain(PASSWORD)
   }

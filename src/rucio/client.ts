@@ -25,6 +25,9 @@ import { bulkmetaHeedsPlugin } from './versions.ts'
 /** Most DIDs that Rucio's schema takes in one body. */
 const MAX_DIDS = 1000
 
+/** What Rucio said longer ago is no longer "just before". */
+const STALE_MS = 60_000
+
 /** Which PFNs to ask for. */
 export interface Access {
   readonly schemes: readonly string[]
@@ -70,7 +73,10 @@ export interface RucioClient {
    * @throws TapeRseError NOT_ALLOWED
    */
   checkMaySetMetadata(scope: string, values: CustomMetadata['values'], signal: AbortSignal): Promise<void>
-  /** Sets custom metadata of all DIDs, or of none: one transaction. */
+  /**
+   * Sets custom metadata of all DIDs, or of none: one transaction. It rests on what Rucio said just before, so it is not sent when
+   * Rucio could not be reached, or did not let us in, for a minute.
+   */
   setMetadata(changes: readonly CustomMetadata[], signal: AbortSignal): Promise<void>
   /** Closes its connections. */
   close(): void
@@ -197,7 +203,8 @@ export function rucioClient(options: RucioOptions): RucioClient {
       if (changes.length === 0) return
       const dids = changes.map(({ did, values }) => ({ ...plain(did), meta: values }))
       const what = `set the metadata of ${several(changes.map(({ did }) => did))}`
-      await caller.done({ name: 'bulkdidsmeta', what, path: '/dids/bulkdidsmeta', body: { dids } }, signal)
+      const call = { name: 'bulkdidsmeta', what, path: '/dids/bulkdidsmeta', body: { dids }, withinMs: STALE_MS }
+      await caller.done(call, signal)
     },
 
     async checkMaySetMetadata(scope, values, signal) {

@@ -151,6 +151,15 @@ describe('readCertificate() and readProxy()', () => {
     expect((await readProxy(write(await makeProxy(old)), ours)).life.until).toEqual(inThePast.until)
   })
 
+  test('refuse a file that was cut, wherever', async () => {
+    const whole = await makeProxy(user)
+    const says = async (text: string) => (await fault(readProxy(write(text), ours))).message.replace(/^\S+ /, '')
+    for (const missing of [3, 30, 300, user.cert.length - 20, user.cert.length + 40])
+      expect(await says(whole.slice(0, -missing))).toBe('holds a certificate that cannot be read')
+    const cutKey = whole.slice(0, whole.indexOf('-----END PRIVATE KEY') - 10)
+    expect(await says(cutKey)).toBe('holds a certificate that cannot be read')
+  })
+
   test('take keys as the grid’s tools write them', async () => {
     const traditional = createPrivateKey(user.key).export({ type: 'sec1', format: 'pem' }).toString()
     const file = write(`${user.cert}\n${traditional}`)

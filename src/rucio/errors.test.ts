@@ -70,6 +70,19 @@ describe('errorOfRefusal()', () => {
     expect(error.message).toContain("'token': '***'")
   })
 
+  test.each(['hunt<er>2-secret', 'a"b\\c-secret', "a&b'-secret", 'a b/c-secret'])(
+    'hides %s, however it is written',
+    (secret) => {
+      const html = secret
+        .replaceAll('&', '&amp;')
+        .replaceAll('<', '&lt;')
+        .replaceAll('>', '&gt;')
+        .replaceAll("'", '&#39;')
+      for (const text of [secret, `<p>${html}</p>`, JSON.stringify({ password: secret }), encodeURIComponent(secret)])
+        expect(refusal(400, `<b>you sent</b> ${text}`, {}, [secret]).message).not.toMatch(/secret/u)
+    },
+  )
+
   test.each([
     ['120', 120_000],
     ['Fri, 27 Nov 2026 12:00:30 GMT', 30_000],

@@ -49,11 +49,11 @@ export interface Refusal {
  * @param secrets taken out of whatever the server said: a database error may quote the token
  */
 export function errorOfRefusal(what: string, refusal: Refusal, secrets: readonly string[], now: Date): RucioError {
-  const { exceptionClass, said } = readRefusal(refusal)
+  const { exceptionClass, said } = readRefusal(refusal, (text) => hide(text, secrets))
   const { code, again } = meaningOf(refusal.status, exceptionClass)
   const who =
     exceptionClass === null ? `the answer is ${refusal.status}` : `Rucio says ${refusal.status} ${exceptionClass}`
-  const detail = hide(said, secrets).replace(/\s+/g, ' ').trim().slice(0, MAX_SAID)
+  const detail = said.replace(/\s+/g, ' ').trim().slice(0, MAX_SAID)
   return new RucioError(code, `Cannot ${what}: ${who}${detail === '' ? '' : `: ${detail}`}`, {
     status: refusal.status,
     exceptionClass,
@@ -105,11 +105,15 @@ function ofBareStatus(status: number): Meaning {
   return lasting('RUCIO_REFUSED')
 }
 
-function readRefusal({ header, text }: Refusal): { exceptionClass: string | null; said: string } {
+function readRefusal(
+  { header, text }: Refusal,
+  hidden: (text: string) => string,
+): { exceptionClass: string | null; said: string } {
   const body = parsed(text)
   const exceptionClass = stringIn(body, 'ExceptionClass') ?? header('exceptionclass')
-  if (exceptionClass === null) return { exceptionClass, said: text.replace(/<[^>]*>/g, ' ') }
-  return { exceptionClass, said: stringIn(body, 'ExceptionMessage') ?? header('exceptionmessage') ?? '' }
+  // Hidden first: without its tags, a secret may no longer look like one.
+  if (exceptionClass === null) return { exceptionClass, said: hidden(text).replace(/<[^>]*>/g, ' ') }
+  return { exceptionClass, said: hidden(stringIn(body, 'ExceptionMessage') ?? header('exceptionmessage') ?? '') }
 }
 
 function parsed(text: string): unknown {
@@ -126,8 +130,21 @@ function stringIn(value: unknown, key: string): string | null {
   return typeof field === 'string' ? field : null
 }
 
+/** Secrets as they are, and as JSON, HTML and URLs write them. */
 const hide = (text: string, secrets: readonly string[]): string =>
-  secrets.reduce((shown, secret) => (secret === '' ? shown : shown.replaceAll(secret, '***')), text)
+  secrets
+    .flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1), inHtml(secret), encodeURIComponent(secret)])
+    .filter((secret) => secret !== '')
+    .sort((a, b) => b.length - a.length)
+    .reduce((shown, secret) => shown.replaceAll(secret, '***'), text)
+
+const inHtml = (text: string): string =>
+  text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&#34;')
+    .replaceAll("'", '&#39;')
 
 /** Milliseconds asked for by a Retry-After header, in either of its forms (RFC 9110, 10.2.3). */
 function retryAfter(header: string | null, now: Date): number | null {

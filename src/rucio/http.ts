@@ -2,13 +2,14 @@ import http from 'node:http'
 import https from 'node:https'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import { createSecureContext, type SecureContextOptions } from 'node:tls'
+import tls, { createSecureContext, type ConnectionOptions, type SecureContextOptions } from 'node:tls'
 import axios, { AxiosError } from 'axios'
 import type { ClientCertificate } from './client-certificate.ts'
 import type { Rereading } from '../io/rereading.ts'
 import { credentialUnusable, interrupted, RucioError } from './errors.ts'
 import { readInTime } from './read-in-time.ts'
 import { isMistrust, tlsFault } from './tls-faults.ts'
+import { tunnel } from './tunnel.ts'
 
 /** Shorter than the 2 s after which gunicorn, and the 5 s after which Apache drop an idle connection. */
 const IDLE_SOCKET_MS = 1500
@@ -37,9 +38,9 @@ export interface HttpOptions {
   readonly authorities: Rereading<readonly string[]> | null
   /** Does not verify the certificate of the server. Only for one on this machine. */
   readonly unverified: boolean
-  /** Through which all connections go; null: directly. Those of https are tunnelled. */
+  /** Through which all connections are tunnelled; null: directly. */
   readonly proxy: URL | null
-  /** Until a connection stands, TLS included. Not heeded with a proxy. */
+  /** Until a connection stands, TLS included; with a proxy, until its tunnel does, and then TLS in that. */
   readonly connectMs: number
   /** Until an answer begins, and between any two pieces of it. A search may scan millions of rows before its first byte. */
   readonly silenceMs: number
@@ -61,7 +62,7 @@ export class Http {
 
   constructor(options: HttpOptions) {
     this.#options = options
-    this.#http = hurried(new http.Agent(keep), 'connect', options.connectMs)
+    this.#http = connecting(new http.Agent(keep), false, options)
   }
 
   /** @throws TapeRseError RUCIO_UNREACHABLE if no answer begins, RUCIO_NOT_TRUSTED, SIGN_IN_REFUSED; INTERRUPTED */
@@ -86,7 +87,7 @@ export class Http {
     request: HttpRequest,
     signal: AbortSignal,
   ): Promise<HttpAnswer> {
-    const { proxy, silenceMs } = this.#options
+    const { silenceMs } = this.#options
     const { method, url, headers, body, what, certificate = null } = request
     const httpsAgent = url.startsWith('https:') ? this.#secure(what, authorities, certificate) : null
     try {
@@ -100,7 +101,7 @@ export class Http {
         validateStatus: () => true,
         maxRedirects: 0,
         maxBodyLength: Infinity,
-        proxy: proxy === null ? false : proxyOf(proxy),
+        proxy: false,
         timeout: silenceMs,
         httpAgent: this.#http,
         ...(httpsAgent !== null && { httpsAgent }),
@@ -124,14 +125,14 @@ export class Http {
     const known = this.#https.find((each) => each.authorities === authorities && each.certificate === certificate)
     if (known !== undefined) return known.agent
     this.#forgetUnused()
-    const { connectMs, unverified } = this.#options
+    const { unverified } = this.#options
     const secureContext = context(what, {
       ...(authorities !== null && { ca: [...authorities] }),
       ...(certificate !== null && { cert: certificate.cert, key: certificate.key }),
     })
     const kept = certificate === null ? keep : { keepAlive: false }
     const agent = new https.Agent({ ...kept, secureContext, rejectUnauthorized: !unverified })
-    this.#https.push({ authorities, certificate, agent: hurried(agent, 'secureConnect', connectMs) })
+    this.#https.push({ authorities, certificate, agent: connecting(agent, true, this.#options) })
     return agent
   }
 
@@ -163,23 +164,29 @@ function context(what: string, options: SecureContextOptions): ReturnType<typeof
   }
 }
 
-const proxyOf = ({ protocol, hostname, port, username, password }: URL) => ({
-  protocol,
-  host: hostname,
-  port: Number(port === '' ? (protocol === 'https:' ? 443 : 80) : port),
-  ...(username !== '' && { auth: { username: decodeURIComponent(username), password: decodeURIComponent(password) } }),
-})
-
-/** Makes the connections of an agent fail that do not stand after `ms`. */
-function hurried<A extends http.Agent>(agent: A, stands: 'connect' | 'secureConnect', ms: number): A {
-  const connect = agent.createConnection.bind(agent)
+/** Makes the connections of an agent go through a proxy, if there is one, and fail if they do not stand after `ms`. */
+function connecting<A extends http.Agent>(agent: A, secure: boolean, { connectMs, proxy }: HttpOptions): A {
+  const direct = agent.createConnection.bind(agent)
   agent.createConnection = (options, callback) => {
-    const socket = connect(options, callback) as Socket
-    const timer = setTimeout(() => socket.destroy(new Error(`no connection after ${ms / 1000} s`)), ms)
-    for (const event of [stands, 'close']) socket.once(event, () => clearTimeout(timer))
-    return socket
+    if (proxy === null) return hurried(direct(options, callback) as Socket, secure, connectMs)
+    const { host = '', port } = options as ConnectionOptions
+    tunnel(proxy, host, Number(port), AbortSignal.timeout(connectMs)).then(
+      (socket) => {
+        const through = secure ? tls.connect({ ...(options as ConnectionOptions), socket }) : socket
+        callback?.(null, hurried(through, secure && through !== socket, connectMs))
+      },
+      (error: unknown) => callback?.(error as Error, null as never),
+    )
+    return null
   }
   return agent
+}
+
+function hurried(socket: Socket, secure: boolean, ms: number): Socket {
+  if (!secure && !socket.connecting) return socket
+  const timer = setTimeout(() => socket.destroy(new Error(`no connection after ${ms / 1000} s`)), ms)
+  for (const event of [secure ? 'secureConnect' : 'connect', 'close']) socket.once(event, () => clearTimeout(timer))
+  return socket
 }
 
 async function* unlessSilent(body: Readable, ms: number): AsyncGenerator<Uint8Array> {
@@ -209,4 +216,5 @@ function unreachable({ what, url }: HttpRequest, error: unknown): RucioError {
   return new RucioError('RUCIO_UNREACHABLE', `Cannot ${what}: ${origin}: ${why}`, { again }, plain(cause))
 }
 
-const plain = (cause: unknown): unknown => (cause instanceof AxiosError ? undefined : cause)
+/** Nothing but its text: an AxiosError holds the request, an error of parsing what was parsed. */
+const plain = (cause: unknown): unknown => (cause instanceof Error ? new Error(cause.message) : undefined)

@@ -22,12 +22,14 @@ export const certificatesIn = (text: string): readonly PemCertificate[] =>
   })
 
 /**
- * The certificates in a file, each of which can be read.
+ * The certificates in a file, each of which can be read, and none of which was cut.
  * @throws UnusableFile
  */
 export function allCertificatesIn(file: string, text: string): readonly PemCertificate[] {
   const found = certificatesIn(text)
-  if (found.length < pemBlocks(text, 'CERTIFICATE').length)
+  const begun = text.match(/-----BEGIN/gu)?.length ?? 0
+  const ended = text.match(/-----END [A-Z ]*-----/gu)?.length ?? 0
+  if (begun !== ended || found.length < pemBlocks(text, 'CERTIFICATE').length)
     throw new UnusableFile(`${file} holds a certificate that cannot be read`, 'Write it anew; it may have been cut.')
   return found
 }

@@ -22,7 +22,7 @@ export async function readJson(what: string, answer: HttpAnswer, signal: AbortSi
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw brokenAnswer(what, text === '' ? 'it is empty' : `it is not JSON: ${text.slice(0, 80)}`, false, cause)
+    throw brokenAnswer(what, text === '' ? 'it is empty' : 'it is not JSON', false, cause)
   }
 }
 

@@ -14,20 +14,32 @@ const RENEW_AT = 0.8
 
 type SigningIn = MethodOfType<'userpass' | 'x509' | 'x509_proxy'>
 
+/** After a renewal that failed while the token is still good. */
+const renewAgainMs = 60_000
+
 interface IssuedToken {
   readonly value: string
   /** null: it does not say when it dies. */
-  readonly renewAt: Date | null
+  readonly times: { readonly renewAt: Date; readonly diesAt: Date } | null
 }
 
 /** A token that Rucio gives for a password or a certificate. */
 export function sessionBySigningIn(method: SigningIn, options: SessionOptions): Session {
+  const { now } = options
   let held: IssuedToken | null = null
   const fetch = shared(async (signal) => (held = await signIn(method, options, signal)))
   return {
     async token(signal) {
-      if (held !== null && (held.renewAt === null || options.now() < held.renewAt)) return held.value
-      return (await fetch(signal)).value
+      const before = held
+      if (before !== null && (before.times === null || now() < before.times.renewAt)) return before.value
+      try {
+        return (await fetch(signal)).value
+      } catch (error) {
+        if (signal.aborted || before === null || before.times === null || now() >= before.times.diesAt) throw error
+        if (held === before)
+          held = { ...before, times: { ...before.times, renewAt: new Date(now().getTime() + renewAgainMs) } }
+        return before.value
+      }
     },
     forget(token) {
       if (held?.value === token) held = null
@@ -108,8 +120,9 @@ function issuedBy(what: string, answer: HttpAnswer, now: Date): IssuedToken {
   const value = answer.header('x-rucio-auth-token')
   if (value === null || value === '') throw new RucioError('SIGN_IN_REFUSED', `Cannot ${what}: Rucio gave no token`, {})
   const expires = parseRucioDate(answer.header('x-rucio-auth-token-expires') ?? '')
-  if (expires === null) return { value, renewAt: null }
+  if (expires === null) return { value, times: null }
   const date = Date.parse(answer.header('date') ?? '')
   const lifeMs = expires.getTime() - (Number.isNaN(date) ? now.getTime() : date)
-  return { value, renewAt: new Date(now.getTime() + RENEW_AT * lifeMs) }
+  const after = (ms: number) => new Date(now.getTime() + ms)
+  return { value, times: { renewAt: after(RENEW_AT * lifeMs), diesAt: after(lifeMs) } }
 }

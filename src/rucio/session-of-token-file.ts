@@ -1,22 +1,27 @@
-import { credentialUnusable, RucioError } from './errors.ts'
+import { credentialUnusable, interrupted, RucioError } from './errors.ts'
 import type { HttpRequest } from './http.ts'
 import { refuse, skip } from './read.ts'
 import { readInTime } from './read-in-time.ts'
-import { persist } from './retry.ts'
+import { persist, type Patience } from './retry.ts'
 import type { MethodOfType, Session, SessionOptions } from './session.ts'
 import { shared } from './shared.ts'
 import { isHeaderText, notValidNow, signInClause, siteAtFault } from './sign-in-errors.ts'
 import type { TokenInFile } from './token-file.ts'
 
+/** How long a token that was refused is not shown again, and how long one that may be half written has to become whole. */
+const refusedMs = 60_000
+const settleMs = 1000
+
 interface RefusedToken {
   readonly value: string
   readonly why: RucioError
+  readonly at: Date
 }
 
 /**
  * A token that somebody else renews in its file. A new one is shown to Rucio by one call alone: it saves a JWT that it sees for the
  * first time, and of several calls that come with it, it refuses all but one (docs/rucio.md, "Foreign tokens"). One that was refused is
- * not shown again.
+ * shown again after a minute: its account may have been mapped meanwhile, or the server have been at fault.
  */
 export function sessionOfTokenFile({ account, token }: MethodOfType<'token'>, options: SessionOptions): Session {
   const what = signInClause(account)
@@ -28,18 +33,31 @@ export function sessionOfTokenFile({ account, token }: MethodOfType<'token'>, op
     if (isHeaderText(found.value)) return found
     throw credentialUnusable(what, `${found.file} holds what cannot be a token`, 'Have one written, in one line.')
   }
+  const mayShow = ({ value }: TokenInFile): boolean =>
+    refused?.value !== value || Math.abs(options.now().getTime() - refused.at.getTime()) >= refusedMs
+
   return {
     token: shared(async (signal) => {
-      const found = await persist(what, () => read(signal), options.patience, signal)
+      const { patience, now } = options
+      const readPatiently = () => persist(what, () => read(signal), patience, signal)
+      let found = await readPatiently()
       if (found.value === known) return known
-      if (refused?.value !== found.value) refused = await introduce(what, account, found, options, signal)
-      if (refused !== null) throw notValidNow(what, 'token', found, options.now()) ?? refusal(what, found, refused.why)
+      if (mayShow(found)) {
+        refused = await introduce(what, account, found, options, signal)
+        if (refused !== null) {
+          // It was half written, or another program has shown it at the same moment.
+          await pause(what, patience, signal)
+          found = await readPatiently()
+          refused = await introduce(what, account, found, options, signal)
+        }
+      }
+      if (refused !== null) throw notValidNow(what, 'token', found, now()) ?? refusal(what, found, refused.why)
       return (known = found.value)
     }),
     forget(value, why) {
       if (known !== value) return
       known = null
-      refused = { value, why }
+      refused = { value, why, at: options.now() }
     },
   }
 }
@@ -57,27 +75,17 @@ async function introduce(
 ): Promise<RefusedToken | null> {
   const headers = { 'X-Rucio-Auth-Token': value }
   const request: HttpRequest = { what, method: 'GET', url: `${host}/accounts/whoami`, headers, body: null }
-  const ask = () =>
-    persist(
-      what,
-      async () => {
-        const answer = await send(request, signal)
-        if (answer.status >= 400) await refuse(what, answer, [value], now())
-        await skip(what, answer, signal)
-        return ownerIn(answer.header('location'), request.url)
-      },
-      patience,
-      signal,
-    )
+  const ask = async (): Promise<string | null> => {
+    const answer = await send(request, signal)
+    if (answer.status >= 400) await refuse(what, answer, [value], now())
+    await skip(what, answer, signal)
+    return ownerIn(answer.header('location'), request.url)
+  }
   let owner: string | null
   try {
-    // Another program may have shown it at the same moment.
-    owner = await ask().catch((error: unknown) => {
-      if (isRefusal(error)) return ask()
-      throw error
-    })
+    owner = await persist(what, ask, patience, signal)
   } catch (error) {
-    if (isRefusal(error)) return { value, why: error }
+    if (isRefusal(error)) return { value, why: error, at: now() }
     throw siteAtFault(error)
   }
   if (account === null || owner === null || owner === account) return null
@@ -86,10 +94,17 @@ async function introduce(
   })
 }
 
+async function pause(what: string, { sleep }: Patience, signal: AbortSignal): Promise<void> {
+  await sleep(settleMs, signal).catch((error: unknown) => {
+    throw signal.aborted ? interrupted(what) : error
+  })
+}
+
 /** Rucio redirects to the account, by a path that may be relative. null: something between us and Rucio has swallowed that. */
 function ownerIn(location: string | null, asked: string): string | null {
-  const [, owner] = /\/accounts\/([^/]+)$/u.exec(location === null ? '' : new URL(location, asked).pathname) ?? []
-  return owner === undefined ? null : decodeURIComponent(owner)
+  if (location === null || !URL.canParse(location, asked)) return null
+  const [, owner] = /\/accounts\/([\w.-]+)$/u.exec(new URL(location, asked).pathname) ?? []
+  return owner ?? null
 }
 
 const isRefusal = (error: unknown): error is RucioError =>

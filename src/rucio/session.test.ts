@@ -29,6 +29,7 @@ const inHours = (hours: number): Date => new Date(now.getTime() + hours * 3_600_
 async function setUp(
   method: SignInMethod,
   answer: (request: Seen, response: ServerResponse, count: number) => void,
+  clock: () => Date = () => now,
 ): Promise<{ client: RucioClient; seen: readonly Seen[] }> {
   const server = await scriptedServer(answer, {
     ...tls,
@@ -42,7 +43,7 @@ async function setUp(
     method,
     authorities: { current: () => Promise.resolve(trusted), renewed: () => Promise.resolve(trusted) },
     userAgent: 'tape-rse/test',
-    now: () => now,
+    now: clock,
     random: () => 0,
     sleep: () => Promise.resolve(),
   })
@@ -122,6 +123,15 @@ describe('a certificate or proxy', () => {
     )
     await expect(client.scopes(never)).rejects.toMatchObject({ code: 'RUCIO_UNREACHABLE' })
     expect(seen).toHaveLength(5)
+  })
+
+  test('that is too old for nginx is said to be so', async () => {
+    const mine = await identity({ until: inHours(-2) })
+    const { client } = await setUp(
+      certified(() => Promise.resolve(mine)),
+      (_, response) => response.writeHead(400).end('<html>The SSL certificate error</html>'),
+    )
+    await expect(client.scopes(never)).rejects.toMatchObject({ code: 'CREDENTIAL_NOT_VALID' })
   })
 
   test('that Rucio does not know is said with its subject', async () => {
@@ -225,6 +235,32 @@ describe('a token in a file', () => {
     expect(seen).toHaveLength(3)
   })
 
+  test('that was refused is shown again after a minute: its account may have been mapped', async () => {
+    let good: string[] = []
+    let time = now.getTime()
+    const { client, seen } = await setUp(
+      inFile('new').credentials,
+      (request, response) => knowing(...good)(request, response),
+      () => new Date(time),
+    )
+    await expect(client.scopes(never)).rejects.toMatchObject({ code: 'SIGN_IN_REFUSED' })
+    good = ['new']
+    await expect(client.scopes(never)).rejects.toMatchObject({ code: 'SIGN_IN_REFUSED' })
+    expect(seen).toHaveLength(2)
+    time += 60_000
+    expect(await client.scopes(never)).toEqual(['raw'])
+  })
+
+  test.each(['https://h:443:443/accounts/a', 'http://', '/accounts/%E0%A4%A', '/somewhere'])(
+    'is taken when Rucio says whose it is by %s',
+    async (location) => {
+      const { client } = await setUp(inFile('good').credentials, ({ url }, response) =>
+        url === '/scopes/' ? scopes(response) : response.writeHead(303, { Location: location }).end(),
+      )
+      expect(await client.scopes(never)).toEqual(['raw'])
+    },
+  )
+
   test('of another account is refused', async () => {
     const { credentials } = inFile('good')
     const { client } = await setUp({ ...credentials, account: 'root' }, knowing('good'))
@@ -249,7 +285,7 @@ describe('a token in a file', () => {
     expect(seen).toHaveLength(2)
     file.value = 'good'
     expect(await client.scopes(never)).toEqual(['raw'])
-    expect(looks.renewed).toBe(2)
+    expect(looks.renewed).toBe(3)
   })
 
   test('that was renewed just now is shown in the same call', async () => {

@@ -1,4 +1,6 @@
+import { untilAborted } from '../io/within.ts'
 import { TapeRseError } from '../model/errors.ts'
+import { interrupted } from './errors.ts'
 
 /** Callers that come while one of them fetches share what that gets. If it gives up, the next one fetches. */
 export function shared<T>(fetch: (signal: AbortSignal) => Promise<T>): (signal: AbortSignal) => Promise<T> {
@@ -6,9 +8,10 @@ export function shared<T>(fetch: (signal: AbortSignal) => Promise<T>): (signal: 
   return async (signal) => {
     for (;;) {
       try {
-        return await (pending ??= fetch(signal).finally(() => (pending = null)))
+        return await untilAborted((pending ??= fetch(signal).finally(() => (pending = null))), signal)
       } catch (error) {
-        const others = error instanceof TapeRseError && error.code === 'INTERRUPTED' && !signal.aborted
+        if (signal.aborted) throw interrupted('sign in to Rucio')
+        const others = error instanceof TapeRseError && error.code === 'INTERRUPTED'
         if (!others) throw error
       }
     }

@@ -29,7 +29,8 @@ export function notValidNow(
  */
 export function blameCertificate(what: string, certificate: ClientCertificate, error: unknown, now: Date): unknown {
   if (!(error instanceof RucioError)) return error
-  const refused = error.status === 401 || (error.status === null && error.code === 'SIGN_IN_REFUSED')
+  const answered = error.status !== null && error.status >= 400 && error.status < 500 // nginx says 400, in HTML
+  const refused = answered || (error.status === null && error.code === 'SIGN_IN_REFUSED')
   const broken = error.status === null && error.code === 'RUCIO_UNREACHABLE'
   if (!refused && !broken) return error
   const dead = notValidNow(what, certificate.kind, certificate, now)
