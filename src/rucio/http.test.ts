@@ -319,6 +319,14 @@ describe('a proxy', () => {
     ])
   })
 
+  test('leads to answers that take longer than a connection may', async () => {
+    const { port } = await tunnel()
+    const server = await scriptedServer((_, response) => void setTimeout(() => response.end('late'), 1500), tls)
+    closing.push(() => server.close())
+    const http = open({ proxy: new URL(`http://127.0.0.1:${port}`), connectMs: 1000 })
+    expect(await text(await http.send(get(server.url), never))).toBe('late')
+  })
+
   test('that is not there, refuses, or does not answer is an error of the connection', async () => {
     const door = createServer().listen(0, '127.0.0.1')
     await once(door, 'listening')
