@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals'
 import type { Logger } from 'winston'
-import { credentialReporter } from './credential-watch.ts'
+import { credentialReporter, watchCredential } from './credential-watch.ts'
+import { untilAborted } from './io/within.ts'
 import type { Credential } from './model/credential.ts'
 
 const hour = 3_600_000
@@ -61,4 +62,26 @@ test('credentialReporter() records each look, and says only what is new', async 
     '104 | error | Cannot use the proxy: /tmp/x509up is empty | CREDENTIAL_UNUSABLE | h',
     '104.5 | error | Cannot use the proxy: /tmp/x509up is gone | CREDENTIAL_UNUSABLE | h',
   ])
+})
+
+test('watchCredential() ends when it is stopped, whatever it waits for, and records nothing then', async () => {
+  const stop = new AbortController()
+  const seen: unknown[] = []
+  const reading = Promise.withResolvers<undefined>()
+  const watching = watchCredential(
+    {
+      read: (signal) => {
+        reading.resolve(undefined)
+        return untilAborted(new Promise<never>(() => undefined), signal)
+      },
+      catalog: { sawCredential: (...row) => Promise.resolve(void seen.push(row)) },
+      log: {} as Logger,
+      now: () => at(0),
+    },
+    stop.signal,
+  )
+  await reading.promise
+  stop.abort()
+  await watching
+  expect(seen).toEqual([])
 })

@@ -38,7 +38,9 @@ export function credentialReporter({
 export async function watchCredential(watch: CredentialWatch, stop: AbortSignal): Promise<void> {
   const report = credentialReporter(watch)
   while (!stop.aborted) {
-    await report(stop)
+    await report(stop).catch((error: unknown) => {
+      if (!stop.aborted) throw error
+    })
     await setTimeout(everyMs, undefined, { signal: stop }).catch(() => undefined)
   }
 }

@@ -112,6 +112,7 @@ function reader(
     try {
       return { kind, file, ...(await readInTime(`use the ${kind}`, file, readSingly(), signal)).life, problem: null }
     } catch (error) {
+      if (signal.aborted) throw error
       return { kind, file, from: null, until: null, issued: null, problem: problemsOf(error)[0]! }
     }
   }
