@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import type { Logger } from 'winston'
+import { createLogger, type Logger } from 'winston'
 import { credentialReporter, watchCredential } from './credential-watch.ts'
 import { untilAborted } from './io/within.ts'
 import type { Credential } from './model/credential.ts'
@@ -75,7 +75,7 @@ test('watchCredential() ends when it is stopped, whatever it waits for, and reco
         return untilAborted(new Promise<never>(() => undefined), signal)
       },
       catalog: { sawCredential: (...row) => Promise.resolve(void seen.push(row)) },
-      log: {} as Logger,
+      log: createLogger({ silent: true }),
       now: () => at(0),
     },
     stop.signal,
