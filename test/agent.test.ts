@@ -350,13 +350,24 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
   test('never follows a tag that another client withdrew, nor a batch of which one may not be written', async () => {
     await seed('a', two('a'))
     await seed('b', two('b'))
-    // alice may read, and write nothing here: each dataset is refused by itself.
-    writeFileSync(site.passwordFile, `${bed.user.password}\n`)
+    // Who loses the right to write here in the middle: each dataset is refused by itself.
+    const account = `w${randomBytes(5).toString('hex')}`
+    const password = `secret of ${account}`
+    await root.ok('POST', `/accounts/${account}`, { type: 'SERVICE', email: 'nobody@example.org' })
+    const identity = { 'X-Rucio-Username': account, 'X-Rucio-Password': password, 'X-Rucio-Email': 'a@example.org' }
+    await root.call('PUT', `/identities/${account}/userpass`, undefined, identity)
+    await root.ok('POST', `/accounts/${account}/attr/admin`, { key: 'admin', value: 'true' })
+    writeFileSync(site.passwordFile, `${password}\n`)
     site.configure((config) => {
-      config.rucio['account'] = bed.user.account
-      config.rucio['auth'] = { type: 'userpass', username: bed.user.username, passwordFile: site.passwordFile }
+      config.rucio['account'] = account
+      config.rucio['auth'] = { type: 'userpass', username: account, passwordFile: site.passwordFile }
     })
-    expect(await site.run('run', '--once')).toMatchObject({ code: 3 })
+    const running = site.start('run', '--once')
+    let log = ''
+    running.child.stderr!.on('data', (chunk: Buffer) => (log += chunk.toString()))
+    while (!/:[ab] frozen/u.test(log)) await new Promise((resolve) => setTimeout(resolve, 5))
+    await root.ok('DELETE', `/accounts/${account}/attr/admin`)
+    expect(await running.ended).toMatchObject({ code: 3 })
     expect(await stateOf('a')).toMatchObject({ state: 'frozen', held: true, problems: [{ code: 'NOT_ALLOWED' }] })
     expect([await tagOf('a'), await tagOf('b')]).toEqual(['TAPE:need', 'TAPE:need'])
 

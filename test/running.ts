@@ -4,7 +4,7 @@ import { childrenOf } from './processes.ts'
 import type { Ran, Site } from './site.ts'
 
 /** Waits until something is so. Who waits in vain ends, so that nothing goes on behind the next test. */
-export async function until(holds: () => boolean | Promise<boolean>, limitMs = 100_000): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, limitMs = 200_000): Promise<void> {
   const end = Date.now() + limitMs
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`waited in vain until ${holds.toString()}`)

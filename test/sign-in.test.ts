@@ -11,6 +11,7 @@ import {
   type Certificate,
   type Lifetime,
 } from '../src/testing/certificates.ts'
+import { readCatalog } from '../src/catalog/sqlite.ts'
 import { datasets, signIn, type RucioRest } from '../src/testing/rucio-rest.ts'
 import { startIssuer, type Issuer } from './rucio/issuer.ts'
 import { seedDataset, sql } from './rucio/testbed.ts'
@@ -113,16 +114,15 @@ describeWithEachRucio('signing in', (bed) => {
   interface Status {
     readonly credential: { readonly kind: string; readonly file: string; readonly until: string } | null
     readonly pipelines: readonly {
-      readonly pause: {
-        readonly problem: { readonly code: string; readonly message: string; readonly hint: string }
-      } | null
       readonly polls: readonly { readonly problem: { readonly code: string; readonly message: string } | null }[]
     }[]
   }
   const status = async () => JSON.parse((await site.run('status', '--json')).out) as Status
   const pause = async () => {
-    const { code, out } = await site.run('status', '--json') // there may be no catalog yet
-    return code === 0 ? ((JSON.parse(out) as Status).pipelines[0]?.pause?.problem ?? null) : null
+    const catalog = await readCatalog(site.catalog).catch(() => null) // there may be none yet
+    const summary = await catalog?.summary(new Date())
+    await catalog?.close()
+    return summary?.pipelines[0]?.pause?.problem ?? null
   }
   const paused = (code: string) => until(async () => (await pause())?.code === code)
 
@@ -190,16 +190,17 @@ describeWithEachRucio('signing in', (bed) => {
     }, 120_000)
 
     test('whose token dies in the database in the middle of the work is signed in anew, and no work is lost', async () => {
-      const names = Array.from({ length: 6 }, (_, i) => `d${i}`)
-      for (const name of names) await seed(name)
+      const names = Array.from({ length: 4 }, (_, i) => `d${i}`)
+      const tokens = new Set<string>()
       start()
       for (const name of names) {
+        await seed(name)
         await endTokens()
         await done(name)
+        tokens.add(await sql(bed, `SELECT max(token) FROM tokens WHERE account = '${account}'`, never))
       }
       expect(await pause()).toBeNull()
-      const tokens = await sql(bed, `SELECT count(*) FROM tokens WHERE account = '${account}'`, never)
-      expect(Number(tokens)).toBeGreaterThan(1)
+      expect(tokens.size).toBe(names.length)
     }, 120_000)
   })
 
@@ -211,13 +212,13 @@ describeWithEachRucio('signing in', (bed) => {
     expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
     expect(await isDone('good')).toBe(true)
     chmodSync(file('key'), 0o644)
-    for (const command of [
-      ['run', '--once'],
-      ['config', 'check'],
-      ['explain', `${scope}:good`],
-    ])
+    for (const [code, command] of [
+      [6, ['run', '--once']],
+      [6, ['plan', `${scope}:good`]],
+      [4, ['config', 'check']],
+    ] as const)
       expect(await site.run(...command)).toMatchObject({
-        code: 4,
+        code,
         err: expect.stringContaining('is readable by others (mode 0644)') as unknown,
       })
     expect(await site.run('status')).toMatchObject({ code: 0 })
