@@ -1,4 +1,5 @@
 import { closeSync, fsyncSync, openSync } from 'node:fs'
+import { errnoOf } from './errno.ts'
 
 /** Answers of file systems that have no such thing as the sync of a directory. */
 const tolerated: readonly string[] = ['ENOTSUP', 'EOPNOTSUPP', 'EINVAL', 'ENOSYS']
@@ -13,7 +14,7 @@ export function syncDirectory(path: string): boolean {
     fsyncSync(fd)
     return true
   } catch (error) {
-    if (tolerated.includes((error as NodeJS.ErrnoException).code ?? '')) return false
+    if (tolerated.includes(errnoOf(error) ?? '')) return false
     throw error
   } finally {
     closeSync(fd)

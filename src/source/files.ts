@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, realpathSync, type Stats } from 'node:fs'
+import { errnoOf } from '../io/errno.ts'
 import { failure, TapeRseError, type ErrorCode, type Problem } from '../model/errors.ts'
 import type { SourceFile } from './source.ts'
 
@@ -31,10 +32,10 @@ export function openSource(root: string): (path: string) => SourceFile {
         try {
           now = fstatSync(fd)
         } catch (error) {
+          closeQuietly(fd)
           throw unreadable(path, error)
-        } finally {
-          closeSync(fd)
         }
+        closeFile(path, fd)
         if (now.size === stat.size && now.mtimeMs === stat.mtimeMs && now.ctimeMs === stat.ctimeMs) return
         throw refusal(
           'SOURCE_CHANGED',
@@ -60,7 +61,7 @@ export function inspectSources(
   for (const { path, bytes } of files) {
     try {
       const { fd, stat } = openChecked(path, realRoot)
-      closeSync(fd)
+      closeFile(path, fd)
       if (stat.size !== bytes) {
         const what = `it has ${stat.size} bytes, Rucio says ${bytes}`
         throw refusal(
@@ -87,7 +88,7 @@ function realRootOf(root: string): string {
   } catch (error) {
     throw failure(
       'SOURCE_NOT_MOUNTED',
-      `Cannot read sources below ${root}: ${errnoOf(error)}`,
+      `Cannot read sources below ${root}: ${errnoOf(error) ?? String(error)}`,
       'Is the shared file system mounted on this machine?',
       error,
     )
@@ -121,13 +122,13 @@ function openChecked(path: string, realRoot: string): { readonly fd: number; rea
     }
     return { fd, stat }
   } catch (error) {
-    closeSync(fd)
+    closeQuietly(fd)
     throw error instanceof TapeRseError ? error : unreadable(path, error)
   }
 }
 
 function openFailure(path: string, error: unknown): TapeRseError {
-  switch (errnoOf(error)) {
+  switch (errnoOf(error) ?? '') {
     case 'ENOENT':
     case 'ENOTDIR':
       return refusal(
@@ -146,11 +147,28 @@ function openFailure(path: string, error: unknown): TapeRseError {
   }
 }
 
+function closeFile(path: string, fd: number): void {
+  try {
+    closeSync(fd)
+  } catch (error) {
+    throw unreadable(path, error)
+  }
+}
+
+/** After an error that says more. */
+function closeQuietly(fd: number): void {
+  try {
+    closeSync(fd)
+  } catch {
+    // it is closed all the same
+  }
+}
+
 const unreadable = (path: string, error: unknown): TapeRseError =>
   refusal(
     'SOURCE_UNREADABLE',
     path,
-    errnoOf(error),
+    errnoOf(error) ?? String(error),
     'Give the user that the agent runs as the right to read it; for EIO, look after the disk.',
     error,
   )
@@ -159,8 +177,3 @@ const refusal = (code: ErrorCode, path: string, what: string, hint: string, caus
   failure(code, `Cannot read ${path}: ${what}`, hint, cause)
 
 const kindOf = (stat: Stats): string => (stat.isDirectory() ? 'a directory' : stat.isFIFO() ? 'a FIFO' : 'a device')
-
-const errnoOf = (error: unknown): string =>
-  typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
-    ? error.code
-    : String(error)

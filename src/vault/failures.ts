@@ -1,3 +1,4 @@
+import { errnoOf } from '../io/errno.ts'
 import { failure, TapeRseError, type ErrorCode } from '../model/errors.ts'
 
 const codes: Readonly<Record<string, ErrorCode>> = {
@@ -16,9 +17,6 @@ const hints: Partial<Record<ErrorCode, string>> = {
   VAULT_NOT_WRITABLE: 'Mount it read-write, and give the agent’s user the right to write: the work goes on by itself.',
   VAULT_IO: 'It is tried again. If it happens each time, look into the log of the mount.',
 }
-
-export const errnoOf = (error: unknown): string | null =>
-  typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : null
 
 /** Does one call to the mount; an error of it names operation and path, and what to do. */
 export function vaultCall<T>(operation: string, path: string, call: () => T): T {

@@ -20,7 +20,8 @@ import { failure } from '../model/errors.ts'
 import type { VaultSettings } from '../model/order.ts'
 import { mountAt, readMounts } from '../io/mounts.ts'
 import { syncDirectory } from '../io/sync-directory.ts'
-import { errnoOf, foreignObject, vaultCall, vaultFailure } from './failures.ts'
+import { errnoOf } from '../io/errno.ts'
+import { foreignObject, vaultCall, vaultFailure } from './failures.ts'
 import { notWritable, readOwner, writeOwner } from './marker.ts'
 import { asideOf, markerName, partOf } from './names.ts'
 import type { ObjectReader, ObjectWriter, Vault } from './vault.ts'
@@ -300,8 +301,8 @@ function openWriter(path: string, device: bigint): ObjectWriter {
     closeSync(fd)
   }
   if (dev !== device) {
-    close()
-    unlinkSync(path)
+    vaultCall('close', path, close)
+    remove(path)
     throw failure(
       'VAULT_NOT_MOUNTED',
       `Cannot write ${path}: it is on another file system than the one that was checked`,

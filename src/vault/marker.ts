@@ -13,7 +13,8 @@ import {
 import { join } from 'node:path'
 import { failure } from '../model/errors.ts'
 import { syncDirectory } from '../io/sync-directory.ts'
-import { errnoOf, vaultCall, vaultFailure } from './failures.ts'
+import { errnoOf } from '../io/errno.ts'
+import { vaultCall, vaultFailure } from './failures.ts'
 import { markerName } from './names.ts'
 
 const maxBytes = 4096
@@ -33,7 +34,7 @@ export function readOwner(root: string): string | null {
     const read = vaultCall('read', path, () => readSync(fd, buffer, 0, maxBytes, 0))
     return ownerIn(buffer.toString('utf8', 0, read)) ?? unreadable(path)
   } finally {
-    closeSync(fd)
+    vaultCall('close', path, () => closeSync(fd))
   }
 }
 
@@ -82,17 +83,13 @@ export function writeOwner(root: string, owner: string): void {
 
 /** A link fails where a name is taken; a rename would replace it. Some mounts have no links: then the check comes first. */
 function giveName(part: string, path: string): void {
+  let linked = true
   try {
     linkSync(part, path)
-    unlinkSync(part)
-    return
   } catch (error) {
-    if (errnoOf(error) === 'EEXIST') {
-      unlinkSync(part)
-      return
-    }
+    linked = errnoOf(error) === 'EEXIST' || exists(path)
   }
-  if (exists(path)) unlinkSync(part)
+  if (linked) vaultCall('remove', part, () => unlinkSync(part))
   else vaultCall('rename', part, () => renameSync(part, path))
 }
 
