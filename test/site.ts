@@ -111,6 +111,7 @@ export function makeSite(rucio: SiteRucio, scopes: readonly string[], vault?: st
         .filter((entry) => !entry.isDirectory() && entry.name !== '.tape-rse.json')
         .map((entry) => relative(root, join(entry.parentPath, entry.name)))
         .sort(),
-    dispose: () => rmSync(directory, { recursive: true, force: true }),
+    // Movers of an agent that was killed write for a moment more.
+    dispose: () => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }),
   }
 }

@@ -1,0 +1,163 @@
+import { afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { datasets, signIn, type RucioRest } from '../src/testing/rucio-rest.ts'
+import { mountHpssfs, whyNoHpssfs, type Fault, type Hpssfs } from './hpssfs/mount.ts'
+import { seedDataset } from './rucio/testbed.ts'
+import { makeSite, type Site } from './site.ts'
+import { describeUnless } from './skip.ts'
+import { describeWithRucio } from './with-rucio.ts'
+
+/** The whole agent on a real FUSE mount that behaves like HPSSFS, and fails on command. */
+
+const content = (label: string, bytes: number) => createHash('shake256', { outputLength: bytes }).update(label).digest()
+const reason = await whyNoHpssfs()
+
+describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HPSS', () => {
+  describeWithRucio('tape-rse run --once', (bed) => {
+    let root: RucioRest
+    let scope: string
+    let mount: Hpssfs
+    let site: Site
+
+    beforeAll(async () => {
+      root = await signIn(bed.url, bed.root)
+    })
+    beforeEach(async () => {
+      scope = `h${randomBytes(5).toString('hex')}`
+      await root.ok('POST', `/accounts/root/scopes/${scope}`)
+      mount = await mountHpssfs()
+      site = makeSite({ url: bed.url, agent: bed.agent, disk: bed.disk }, [scope], mount.root)
+      site.configure((config) => (config.pipelines[0]!.vault['mustBeMount'] = true))
+    })
+    afterEach(async () => {
+      await mount.clearFaults()
+      await mount.unmount()
+      site.dispose()
+    })
+
+    const filesOf = (name: string) => ({
+      [`${name}/a.fits`]: content(name, 300_000),
+      [`${name}/b.yaml`]: content(`${name}b`, 150),
+    })
+    const seed = (name: string) =>
+      seedDataset(bed, {
+        scope,
+        name,
+        files: Object.entries(filesOf(name)).map(([file, bytes]) => ({ name: file, content: bytes })),
+        closed: true,
+        tag: 'TAPE:need',
+      })
+    const tagOf = async (name: string) => (await datasets(root).meta({ scope, name }))['arcBackup']
+    const done = async (names: readonly string[]) => {
+      const tags = await Promise.all(names.map(async (name) => [name, await tagOf(name)] as const))
+      return tags.filter(([, tag]) => tag === 'TAPE:done').map(([name]) => name)
+    }
+    interface Row {
+      readonly did: string
+      readonly held: boolean
+      readonly problems: readonly { readonly code: string; readonly message: string; readonly hint: string }[]
+    }
+    const rows = async () => JSON.parse((await site.run('list', '--json')).out) as Row[]
+
+    /** Each object is whole, was written strictly forward and once, and is durable; nothing else is there. */
+    async function expectWhole(names: readonly string[]): Promise<void> {
+      const records = await mount.records()
+      const objects = site.objects()
+      expect(objects).toHaveLength(names.length)
+      for (const name of names) {
+        const object = objects.find((path) => path.startsWith(`${scope}/${name}/`))!
+        expect({ object, ...records.get(object) }).toMatchObject({
+          object: expect.stringMatching(/\.g1\.1-1\.zip$/u) as unknown,
+          ...{ opensForWrite: 1, backSeeks: 0, gaps: 0, truncations: 0, unsyncedBytes: 0, hashLost: null },
+          digest: expect.stringMatching(/^md5:/u) as unknown,
+        })
+        for (const [file, bytes] of Object.entries(filesOf(name)))
+          expect(execFileSync('unzip', ['-p', join(mount.root, object), file]).equals(bytes)).toBe(true)
+      }
+    }
+
+    test('writes each object once, forward alone, and makes it durable before it says done', async () => {
+      const names = ['plain', '2026/with/slashes']
+      for (const name of names) await seed(name)
+      expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+      expect(await done(names)).toEqual(names)
+      await expectWhole(names)
+      expect(await mount.ctl('stats')).toMatchObject({ undurableNames: 0 })
+    }, 60_000)
+
+    const operations = [
+      ...['create', 'write', 'fsync', 'close', 'rename', 'mkdir', 'stat', 'open', 'read', 'fsyncdir', 'opendir'],
+      'unlink',
+    ]
+    /** Those without which no object is written and proven. */
+    const needed = operations.filter((op) => op !== 'opendir' && op !== 'unlink')
+    /** A dataset for each error at each operation, by its name, and the fault that it meets. */
+    const cases = (errors: readonly string[], ops: readonly string[], more: Partial<Fault> = {}) =>
+      errors.flatMap((error) =>
+        ops.map((op) => {
+          const name = `${error}-${op}`
+          return { name, error, op, fault: { op, path: `${scope}/${name}*`, error, ...more } }
+        }),
+      )
+
+    test.each([
+      [['EIO', 'EACCES'], 3],
+      [['ESTALE', 'ENOTCONN', 'ENOSPC', 'EDQUOT'], 60],
+    ])(
+      '%j at each operation, once, end in done, and each object is whole; at most %i runs',
+      async (errors, runs) => {
+        const all = cases(errors, operations, { count: 1 })
+        const names = all.map(({ name }) => name)
+        for (const name of names) await seed(name)
+        await mount.setFaults(...all.map(({ fault }) => fault))
+        for (let run = 0; run < runs && (await done(names)).length < names.length; run++)
+          await site.run('run', '--once')
+        expect(await done(names)).toEqual(names)
+        const hits = await mount.hits()
+        expect(all.filter(({ op }, index) => needed.includes(op) && hits[index] === 0)).toEqual([])
+        await expectWhole(names)
+      },
+      240_000,
+    )
+
+    test('errors at an operation for good are said with what they are, and never end in done; nor do they hold others up', async () => {
+      const all = cases(['EIO', 'EACCES'], needed)
+      const names = all.map(({ name }) => name)
+      for (const name of [...names, 'other']) await seed(name)
+      await mount.setFaults(...all.map(({ fault }) => fault))
+      for (let run = 0; run < 2; run++) expect(await site.run('run', '--once')).toMatchObject({ code: 3 })
+      expect(await done([...names, 'other'])).toEqual(['other'])
+      const listed = await rows()
+      for (const { name, error } of all) {
+        const { problems } = listed.find(({ did }) => did === `${scope}:${name}`)!
+        const words = error === 'EACCES' ? 'EACCES|permission|may not' : error
+        expect(problems.map(({ message }) => message)).toEqual([
+          expect.stringMatching(new RegExp(`${name}.*(${words})`, 'u')),
+        ])
+        expect(problems[0]!.hint).not.toBe('')
+      }
+      await mount.clearFaults()
+      expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+      expect(await done(names)).toEqual(names)
+      await expectWhole([...names, 'other'])
+    }, 240_000)
+
+    test('a mount that is not connected pauses the pipeline, and nothing is lost', async () => {
+      await seed('waits')
+      await mount.setFaults({ op: '*', error: 'ENOTCONN' })
+      const { code, err } = await site.run('run', '--once')
+      expect(code).toBe(5)
+      expect(err).toContain('pipeline main paused')
+      await mount.clearFaults()
+      expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+      await expectWhole(['waits'])
+    }, 60_000)
+  })
+
+  test('keeps what its README says', () => {
+    const said = spawnSync('python3', [join(import.meta.dirname, 'hpssfs', 'test_hpssfs.py')], { encoding: 'utf8' })
+    expect([said.status, said.stderr.trim().split('\n').at(-1)]).toEqual([0, expect.stringMatching(/^OK/u)])
+  }, 120_000)
+})
