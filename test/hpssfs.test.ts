@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { datasets, signIn, type RucioRest } from '../src/testing/rucio-rest.ts'
 import { mountHpssfs, whyNoHpssfs, type Fault, type Hpssfs } from './hpssfs/mount.ts'
@@ -61,20 +62,29 @@ describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HP
     }
     const rows = async () => JSON.parse((await site.run('list', '--json')).out) as Row[]
 
+    /** Every file is in its object, to the byte, and nothing else is there. */
+    async function expectContent(names: readonly string[]): Promise<void> {
+      expect(site.objects()).toHaveLength(names.length)
+      for (const name of names)
+        for (const [file, bytes] of Object.entries(filesOf(name))) {
+          const object = join(mount.root, objectOf(name))
+          expect(execFileSync('unzip', ['-p', object, file]).equals(bytes)).toBe(true)
+        }
+      expect(await done(names)).toEqual(names)
+    }
+    const objectOf = (name: string): string => site.objects().find((path) => path.startsWith(`${scope}/${name}/`))!
+
     /** Each object is whole, was written strictly forward and once, and is durable; nothing else is there. */
     async function expectWhole(names: readonly string[]): Promise<void> {
       const records = await mount.records()
-      const objects = site.objects()
-      expect(objects).toHaveLength(names.length)
+      await expectContent(names)
       for (const name of names) {
-        const object = objects.find((path) => path.startsWith(`${scope}/${name}/`))!
+        const object = objectOf(name)
         expect({ object, ...records.get(object) }).toMatchObject({
           object: expect.stringMatching(/\.g1\.1-1\.zip$/u) as unknown,
           ...{ opensForWrite: 1, backSeeks: 0, gaps: 0, truncations: 0, unsyncedBytes: 0, hashLost: null },
           digest: expect.stringMatching(/^md5:/u) as unknown,
         })
-        for (const [file, bytes] of Object.entries(filesOf(name)))
-          expect(execFileSync('unzip', ['-p', join(mount.root, object), file]).equals(bytes)).toBe(true)
       }
     }
 
@@ -153,6 +163,85 @@ describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HP
       await mount.clearFaults()
       expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
       await expectWhole(['waits'])
+    }, 60_000)
+
+    test('errors that show only at close, short writes, and sizes that lie end in done, and each object is whole', async () => {
+      const faults: Readonly<Record<string, Fault>> = {
+        late: { op: 'write', error: 'EIO', defer: true, count: 1 },
+        later: { op: 'fsync', error: 'ENOSPC', defer: true, count: 1 },
+        short: { op: 'write', short: 4097 },
+        lie: { op: 'stat', size: 5, count: 2 },
+      }
+      const names = Object.keys(faults)
+      for (const name of names) await seed(name)
+      await mount.setFaults(...names.map((name): Fault => ({ ...faults[name]!, path: `${scope}/${name}/*` })))
+      for (let run = 0; run < 6 && (await done(names)).length < names.length; run++) await site.run('run', '--once')
+      expect(await done(names)).toEqual(names)
+      expect((await mount.hits()).every((hits) => hits > 0)).toBe(true)
+      await expectWhole(names)
+    }, 60_000)
+
+    test.each(['durable', 'fsyncdir'])(
+      'what is done is there after a crash that forgets all that is not durable (names: %s), and the rest is made again',
+      async (rule) => {
+        await mount.ctl('config', { names: rule })
+        await seed('first')
+        expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+        await seed('second')
+        await mount.setFaults({ op: 'rename', path: `${scope}/second/*`, error: 'EIO' })
+        expect(await site.run('run', '--once')).toMatchObject({ code: 3 })
+        await seed('third')
+        const running = site.start('run', '--once')
+        await mount.setFaults({ op: 'fsync', path: `${scope}/third/*`, latency: 2 })
+        while (!site.objects().some((path) => path.includes('third')))
+          await new Promise((resolve) => setTimeout(resolve, 5))
+        await mount.ctl('crash', { mount: 'kept', tail: 'drop' })
+        running.child.kill('SIGKILL')
+        await running.ended
+        await mount.clearFaults()
+        expect((await site.run('run', '--once')).code).toBe(0)
+        const names = ['first', 'second', 'third']
+        expect(await done(names)).toEqual(names)
+        await mount.ctl('crash', { mount: 'kept', tail: 'drop' })
+        await expectContent(names)
+      },
+      60_000,
+    )
+
+    test.each(['gone', 'dead'])(
+      'a mount that vanishes (%s) pauses the pipeline, and nothing is written beside it',
+      async (leave) => {
+        await seed('first')
+        expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+        await seed('second')
+        await mount.ctl('unmount', { leave })
+        const { code, err } = await site.run('run', '--once')
+        expect([code, err]).toEqual([5, expect.stringMatching(/VAULT_NOT_MOUNTED/u)])
+        if (leave === 'gone') expect(readdirSync(mount.root)).toEqual([])
+        else execFileSync('umount', ['-l', mount.root])
+        await mount.ctl('mount')
+        expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+        await expectContent(['first', 'second'])
+      },
+      60_000,
+    )
+
+    test('another file system that is mounted in its place is not written to', async () => {
+      await seed('first')
+      expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+      await seed('second')
+      const other = await mountHpssfs()
+      execFileSync('mount', ['--bind', other.root, mount.root])
+      try {
+        const { code, err } = await site.run('run', '--once')
+        expect([code, err]).toEqual([5, expect.stringMatching(/VAULT_MARKER_MISSING/u)])
+        expect(readdirSync(other.root)).toEqual([])
+      } finally {
+        execFileSync('umount', [mount.root])
+        await other.unmount()
+      }
+      expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+      await expectWhole(['first', 'second'])
     }, 60_000)
   })
 

@@ -17,6 +17,10 @@ export interface Fault {
   readonly defer?: boolean
   readonly hang?: number | 'forever'
   readonly short?: number
+  /** Seconds. */
+  readonly latency?: number
+  /** What stat says. */
+  readonly size?: number
 }
 
 /** What the mount has seen of one file. */
