@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { readdirSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { datasets, signIn, type RucioRest } from '../src/testing/rucio-rest.ts'
 import { mountHpssfs, whyNoHpssfs, type Fault, type Hpssfs } from './hpssfs/mount.ts'
@@ -225,6 +225,28 @@ describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HP
       },
       60_000,
     )
+
+    test('a password on a file system that hangs stops neither status nor a stop', async () => {
+      const passwordFile = join(mount.root, '.password')
+      writeFileSync(passwordFile, `${bed.agent.password}\n`, { mode: 0o600 })
+      site.configure((config) => {
+        config.rucio['auth'] = { type: 'userpass', username: bed.agent.username, passwordFile }
+      })
+      await seed('waits')
+      await mount.ctl('config', { interrupt: 'eintr' }) // else nothing ends a process that hangs, but the mount
+      await mount.setFaults({ op: 'open', path: '.password', hang: 'forever' })
+      const { child, ended } = site.start('run')
+      const paused = async () => (await site.run('status')).out.includes('PAUSED')
+      while (!(await paused())) await new Promise((resolve) => setTimeout(resolve, 200))
+      expect((await site.run('status')).out).toMatch(/Cannot sign in .*: the password: no answer within 10 s/u)
+      child.kill('SIGTERM')
+      // It ends by itself, or if the call that hangs keeps it, by its own hand.
+      const { code, signal } = await ended
+      expect(code === 0 || signal === 'SIGKILL').toBe(true)
+      await mount.clearFaults()
+      expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+      expect(await done(['waits'])).toEqual(['waits'])
+    }, 120_000)
 
     test('another file system that is mounted in its place is not written to', async () => {
       await seed('first')

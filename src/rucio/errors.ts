@@ -74,6 +74,15 @@ export const brokenAnswer = (what: string, why: string, again: boolean, cause?: 
 export const credentialUnusable = (what: string, why: string, hint: string, cause?: unknown): RucioError =>
   new RucioError('CREDENTIAL_UNUSABLE', `Cannot ${what}: ${why}`, { again: true, hint }, cause)
 
+/** One that was waited for long enough. */
+export const credentialHangs = (what: string, why: string, cause: unknown): RucioError =>
+  new RucioError(
+    'CREDENTIAL_UNUSABLE',
+    `Cannot ${what}: ${why}`,
+    { again: false, hint: 'Look after the file system that it is on.' },
+    cause,
+  )
+
 interface Meaning {
   readonly code: ErrorCode
   readonly again: boolean

@@ -1,5 +1,5 @@
 import { within } from '../io/within.ts'
-import { credentialUnusable, interrupted } from './errors.ts'
+import { credentialHangs, credentialUnusable, interrupted } from './errors.ts'
 import { UnusableFile } from './secret-file.ts'
 
 /** Longer than any file system takes that does not hang. */
@@ -17,6 +17,6 @@ export async function readInTime<T>(what: string, which: string, read: Promise<T
     if (signal.aborted) throw interrupted(what)
     if (error instanceof UnusableFile) throw credentialUnusable(what, error.message, error.hint, error)
     const why = error instanceof Error ? error.message : String(error)
-    throw credentialUnusable(what, `${which}: ${why}`, 'Look after the file system that it is on.', error)
+    throw credentialHangs(what, `${which}: ${why}`, error)
   }
 }
