@@ -260,7 +260,7 @@ describe('poll()', () => {
         {
           scope: 'raw',
           name: expect.stringMatching(/^tape-rse-asks-\w+$/u) as unknown,
-          meta: { arcBackup: 'TAPE:done' },
+          meta: { arcBackup: 'TAPE:need' },
         },
       ],
     })

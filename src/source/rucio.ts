@@ -122,7 +122,8 @@ function poller(client: RucioClient, scopes: readonly string[], tag: Tag): Sourc
       if (names.length === 0 && !seen.has(scope)) for (const each of await client.scopes(signal)) seen.add(each)
       if (names.length === 0 && !seen.has(scope)) throw unknownScope(scope)
       seen.add(scope)
-      if (!ours.has(scope)) await client.checkMaySetMetadata(scope, { [tag.key]: tag.done }, signal)
+      // By `need`: what we ask with must not be a lie, even on a DID that should not be there.
+      if (!ours.has(scope)) await client.checkMaySetMetadata(scope, { [tag.key]: tag.need }, signal)
       ours.add(scope)
       return { scope, names }
     } catch (error) {
