@@ -89,6 +89,7 @@ describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HP
     }
 
     test('writes each object once, forward alone, and makes it durable before it says done', async () => {
+      await mount.ctl('config', { names: 'fsyncdir' })
       const names = ['plain', '2026/with/slashes']
       for (const name of names) await seed(name)
       expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
@@ -207,6 +208,18 @@ describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HP
       },
       60_000,
     )
+
+    test('the marker of the root is durable before the catalog relies on it', async () => {
+      await mount.ctl('config', { names: 'fsyncdir' })
+      await mount.setFaults({ op: 'fsyncdir', path: '', error: 'EIO', count: 1 })
+      expect((await site.run('run', '--once')).code).not.toBe(0)
+      expect(await mount.hits()).toEqual([1])
+      expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+      await mount.ctl('crash', { mount: 'kept', tail: 'drop' })
+      await seed('first')
+      expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
+      await expectContent(['first'])
+    }, 60_000)
 
     test.each(['gone', 'dead'])(
       'a mount that vanishes (%s) pauses the pipeline, and nothing is written beside it',

@@ -65,7 +65,11 @@ export function hpssfsVault(settings: VaultSettings): Vault {
       writeOwner(root, settings.owner)
       owner = readOwner(root)
     }
-    if (owner === settings.owner) return
+    if (owner === settings.owner) {
+      // Whoever wrote it may have been stopped before it was durable.
+      if (!known) vaultCall('sync', root, () => syncDirectory(root))
+      return
+    }
     throw failure(
       'VAULT_FOREIGN',
       `Cannot use ${root}: it belongs to catalog ${owner ?? 'nobody'}, this one is ${settings.owner}`,
@@ -302,7 +306,7 @@ function openWriter(path: string, device: bigint): ObjectWriter {
   }
   if (dev !== device) {
     vaultCall('close', path, close)
-    remove(path)
+    if (fileAt(path)?.inode === ino) remove(path) // not what is there if the mount has come back
     throw failure(
       'VAULT_NOT_MOUNTED',
       `Cannot write ${path}: it is on another file system than the one that was checked`,

@@ -83,13 +83,13 @@ export function writeOwner(root: string, owner: string): void {
 
 /** A link fails where a name is taken; a rename would replace it. Some mounts have no links: then the check comes first. */
 function giveName(part: string, path: string): void {
-  let linked = true
+  let named = true
   try {
     linkSync(part, path)
   } catch (error) {
-    linked = errnoOf(error) === 'EEXIST' || exists(path)
+    named = errnoOf(error) === 'EEXIST' || exists(path)
   }
-  if (linked) vaultCall('remove', part, () => unlinkSync(part))
+  if (named) vaultCall('remove', part, () => unlinkSync(part))
   else vaultCall('rename', part, () => renameSync(part, path))
 }
 
