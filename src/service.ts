@@ -114,7 +114,10 @@ function beginSession(config: Config, { catalog, movers, ambient, controls, stop
   const napMs = 'every' in config.schedule ? Math.min(gatherMs, config.schedule.every) : gatherMs
   const shift = { movers: config.movers, stop: AbortSignal.any([stop, retired.signal]), signal, napMs }
   const watching = watchCredential(credentialWatch(config, ambient, catalog), AbortSignal.any([shift.stop, signal]))
-  const ended = Promise.all([serve(services, shift), watching]).finally(() => {
+  const work = [serve(services, shift), watching]
+  const ended = Promise.all(work).finally(async () => {
+    retired.abort() // what fails ends the other, which still has a client, and a catalog, until it has ended
+    await Promise.allSettled(work)
     for (const { timetable } of services) timetable.close()
     site.client.close()
   })
