@@ -45,7 +45,8 @@ export interface Loading {
 }
 
 /**
- * Finds, reads and checks the config. Reads credential files, to see that they can be used; neither a mount nor the network.
+ * Finds, reads and checks the config; has the files with credentials looked at by `checkCredentials`. Touches neither a mount nor the
+ * network.
  * @param named what `--config` says
  * @throws TapeRseError CONFIG_INVALID, with all problems at once, each with its place and key
  */

@@ -319,6 +319,13 @@ describe('a proxy', () => {
     ])
   })
 
+  test('leads to nobody who has the certificate of another host', async () => {
+    const { port } = await tunnel()
+    const { url } = await hello(await makeServer(authority, ['rucio.example.org']))
+    const http = open({ proxy: new URL(`http://127.0.0.1:${port}`) })
+    await expect(http.send(get(url), never)).rejects.toMatchObject({ code: 'RUCIO_NOT_TRUSTED' })
+  })
+
   test('leads to answers that take longer than a connection may', async () => {
     const { port } = await tunnel()
     const server = await scriptedServer((_, response) => void setTimeout(() => response.end('late'), 1500), tls)
