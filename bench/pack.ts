@@ -45,7 +45,10 @@ async function benchWorkload({ name, files, bytes, aims }: Workload, rounds: num
   mkdirSync(source)
   mkdirSync(vault.root)
   const script = join(import.meta.dirname, '..', 'dist', 'mover', 'worker.js')
-  const movers = startSupervisor({ script, movers: 1, stallMs: 600_000, killMs: 5000 })
+  const movers = startSupervisor({
+    ...{ script, movers: 1, deadlines: { move: 600_000, look: 600_000 }, killMs: 5000 },
+    ...{ whereabouts: null, now: () => new Date(), onStuck: () => undefined },
+  })
   const signal = new AbortController().signal
   try {
     const object = makeSources(source, files, bytes)

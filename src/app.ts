@@ -11,7 +11,8 @@ import { didKey, type Did } from './model/did.ts'
 import type { Problem } from './model/errors.ts'
 import { anyMover, type VaultSettings } from './model/order.ts'
 import type { Entry } from './model/target.ts'
-import { startSupervisor, type Supervisor } from './mover/supervisor.ts'
+import type { StuckMover } from './model/stuck.ts'
+import { startSupervisor, type Supervisor, type SupervisorOptions } from './mover/supervisor.ts'
 import { zipFormat } from './pack/zip.ts'
 import { assignNext } from './pipeline/assign.ts'
 import { freezeNext, poll } from './pipeline/import.ts'
@@ -43,8 +44,7 @@ export interface Ambient {
 /** For plans, whose steps have nothing to tell. */
 const silent = createLogger({ silent: true })
 
-/** A mover that shows no progress for so long is killed: longer than HPSS takes to bring a file from tape to disk. */
-const stallMs = 30 * 60_000
+/** How long a mover that was killed has to end. */
 const killMs = 5_000
 /** How often the agent says in the catalog that it lives. */
 const beatMs = 10_000
@@ -62,13 +62,16 @@ export async function archiveOnce(config: Config, ambient: Ambient, stop: AbortS
       stop,
       () => config.grace,
       ambient.log,
-      (signal) =>
-        withSite(config, ambient, async (site) => {
+      async (signal) => {
+        const movers = await openAgentMovers(config, ambient, catalog)
+        const work = async (site: Site) => {
           sayIfUntested(site.client, ambient.log, signal)
           await credentialReporter(credentialWatch(config, ambient, catalog))(signal)
           const began = ambient.now()
           await runOnce(pipelines(config, catalog, site, ambient, began), { movers: config.movers, stop, signal })
-        }),
+        }
+        await withSite(config, ambient, work, movers)
+      },
     )
     return catalog.summary(ambient.now())
   })
@@ -274,8 +277,12 @@ export interface Site {
   source(pipeline: PipelineConfig): RucioSource
 }
 
-export async function withSite<T>(config: Config, ambient: Ambient, work: (site: Site) => Promise<T>): Promise<T> {
-  const movers = openMovers(config)
+export async function withSite<T>(
+  config: Config,
+  ambient: Ambient,
+  work: (site: Site) => Promise<T>,
+  movers = openMovers(config, ambient),
+): Promise<T> {
   const site = openSite(config, ambient, movers)
   try {
     return await work(site)
@@ -285,8 +292,28 @@ export async function withSite<T>(config: Config, ambient: Ambient, work: (site:
   }
 }
 
-export const openMovers = (config: Config): Supervisor =>
-  startSupervisor({ script: workerScript, movers: config.movers, stallMs, killMs })
+export const openMovers = (
+  { catalog, movers, deadlines }: Config,
+  { now }: Ambient,
+  onStuck: SupervisorOptions['onStuck'] = () => undefined,
+): Supervisor =>
+  startSupervisor({
+    ...{ script: workerScript, movers, deadlines, killMs, now, onStuck },
+    whereabouts: `${catalog}.movers`,
+  })
+
+/** The movers of an agent, which takes over what is left of those of an agent that died. */
+export async function openAgentMovers(config: Config, ambient: Ambient, catalog: Catalog): Promise<Supervisor> {
+  const say = (stuck: readonly StuckMover[]) => {
+    // Nothing relies on it, and what keeps it from being written down will keep a step from it, too.
+    catalog.sawStuck(stuck).catch(() => undefined)
+  }
+  await catalog.sawStuck([]) // those of the agent before this one, of whom some may have ended
+  const movers = openMovers(config, ambient, say)
+  const left = await movers.adopt()
+  if (left > 0) ambient.log.warn(`ended ${left} movers that an agent before this one had left behind`)
+  return movers
+}
 
 /** Whoever opens a site closes its client. */
 export function openSite({ rucio }: Config, ambient: Ambient, movers: Supervisor): Site {

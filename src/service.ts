@@ -1,7 +1,7 @@
 import type { Catalog } from './catalog/catalog.ts'
 import { gatherMs, serve } from './agent.ts'
 import {
-  openMovers,
+  openAgentMovers,
   openSite,
   pipelines,
   sayIfUntested,
@@ -47,7 +47,7 @@ export async function archiveUntilStopped(
       () => current.grace,
       ambient.log,
       async (signal) => {
-        const movers = openMovers(first)
+        const movers = await openAgentMovers(first, ambient, catalog)
         const broken = new AbortController()
         const shift = { stop: AbortSignal.any([stop, broken.signal]), signal: AbortSignal.any([signal, broken.signal]) }
         const controls = new Map<string, Mutex>()
@@ -59,7 +59,7 @@ export async function archiveUntilStopped(
           if (shift.stop.aborted || !mayReplace(current, config, ambient)) return false
           const next = begin(config) // if that fails, the old one goes on
           session.retire()
-          movers.resize(config.movers)
+          movers.adjust(config.movers, config.deadlines)
           current = config
           session = next
           open.add(next)

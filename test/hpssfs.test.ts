@@ -1,92 +1,25 @@
-import { afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals'
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { datasets, signIn, type RucioRest } from '../src/testing/rucio-rest.ts'
-import { mountHpssfs, whyNoHpssfs, type Fault, type Hpssfs } from './hpssfs/mount.ts'
-import { seedDataset } from './rucio/testbed.ts'
-import { makeSite, type Site } from './site.ts'
+import { mountHpssfs, whyNoHpssfs, type Fault } from './hpssfs/mount.ts'
+import { mountedSite, type MountedSite } from './mounted.ts'
 import { describeUnless } from './skip.ts'
 import { describeWithRucio } from './with-rucio.ts'
 
 /** The whole agent on a real FUSE mount that behaves like HPSSFS, and fails on command. */
 
-const content = (label: string, bytes: number) => createHash('shake256', { outputLength: bytes }).update(label).digest()
 const reason = await whyNoHpssfs()
 
 describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HPSS', () => {
   describeWithRucio('tape-rse run --once', (bed) => {
-    let root: RucioRest
-    let scope: string
-    let mount: Hpssfs
-    let site: Site
-
-    beforeAll(async () => {
-      root = await signIn(bed.url, bed.root)
-    })
+    let made: MountedSite
+    let { site, mount, scope, seed, done, rows, expectContent, expectWhole } = {} as MountedSite
     beforeEach(async () => {
-      scope = `h${randomBytes(5).toString('hex')}`
-      await root.ok('POST', `/accounts/root/scopes/${scope}`)
-      mount = await mountHpssfs()
-      site = makeSite({ url: bed.url, agent: bed.agent, disk: bed.disk }, [scope], mount.root)
-      site.configure((config) => (config.pipelines[0]!.vault['mustBeMount'] = true))
+      made = await mountedSite(bed)
+      ;({ site, mount, scope, seed, done, rows, expectContent, expectWhole } = made)
     })
-    afterEach(async () => {
-      await mount.clearFaults()
-      await mount.unmount()
-      site.dispose()
-    })
-
-    const filesOf = (name: string) => ({
-      [`${name}/a.fits`]: content(name, 300_000),
-      [`${name}/b.yaml`]: content(`${name}b`, 150),
-    })
-    const seed = (name: string) =>
-      seedDataset(bed, {
-        scope,
-        name,
-        files: Object.entries(filesOf(name)).map(([file, bytes]) => ({ name: file, content: bytes })),
-        closed: true,
-        tag: 'TAPE:need',
-      })
-    const tagOf = async (name: string) => (await datasets(root).meta({ scope, name }))['arcBackup']
-    const done = async (names: readonly string[]) => {
-      const tags = await Promise.all(names.map(async (name) => [name, await tagOf(name)] as const))
-      return tags.filter(([, tag]) => tag === 'TAPE:done').map(([name]) => name)
-    }
-    interface Row {
-      readonly did: string
-      readonly held: boolean
-      readonly problems: readonly { readonly code: string; readonly message: string; readonly hint: string }[]
-    }
-    const rows = async () => JSON.parse((await site.run('list', '--json')).out) as Row[]
-
-    /** Every file is in its object, to the byte, and nothing else is there. */
-    async function expectContent(names: readonly string[]): Promise<void> {
-      expect(site.objects()).toHaveLength(names.length)
-      for (const name of names)
-        for (const [file, bytes] of Object.entries(filesOf(name))) {
-          const object = join(mount.root, objectOf(name))
-          expect(execFileSync('unzip', ['-p', object, file]).equals(bytes)).toBe(true)
-        }
-      expect(await done(names)).toEqual(names)
-    }
-    const objectOf = (name: string): string => site.objects().find((path) => path.startsWith(`${scope}/${name}/`))!
-
-    /** Each object is whole, was written strictly forward and once, and is durable; nothing else is there. */
-    async function expectWhole(names: readonly string[]): Promise<void> {
-      const records = await mount.records()
-      await expectContent(names)
-      for (const name of names) {
-        const object = objectOf(name)
-        expect({ object, ...records.get(object) }).toMatchObject({
-          object: expect.stringMatching(/\.g1\.1-1\.zip$/u) as unknown,
-          ...{ opensForWrite: 1, backSeeks: 0, gaps: 0, truncations: 0, unsyncedBytes: 0, hashLost: null },
-          digest: expect.stringMatching(/^md5:/u) as unknown,
-        })
-      }
-    }
+    afterEach(() => made.dispose())
 
     test('writes each object once, forward alone, and makes it durable before it says done', async () => {
       await mount.ctl('config', { names: 'fsyncdir' })

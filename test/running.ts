@@ -36,11 +36,20 @@ export function startService(site: Site): Service {
   }
 }
 
+/** A process that is stopped would stay. */
+function wake(pid: number): void {
+  try {
+    process.kill(pid, 'SIGCONT')
+  } catch {
+    // it has ended meanwhile
+  }
+}
+
 /** Ends those that still run, by force. */
 export async function endServices(services: readonly Service[]): Promise<void> {
   for (const { child } of services) {
     if (child.exitCode !== null || child.signalCode !== null) continue
-    for (const mover of childrenOf(child.pid!)) process.kill(mover, 'SIGCONT') // one that is stopped would stay
+    for (const mover of childrenOf(child.pid!)) wake(mover)
     child.kill('SIGKILL')
   }
   await Promise.all(services.map(({ ended }) => ended))

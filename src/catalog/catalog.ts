@@ -2,6 +2,7 @@ import type { BundleId, BundleState, PlannedBundle, Proof } from '../model/bundl
 import type { Credential } from '../model/credential.ts'
 import type { Did } from '../model/did.ts'
 import type { ErrorCode, Problem } from '../model/errors.ts'
+import type { StuckMover } from '../model/stuck.ts'
 import type { Content, Entry, Sighting, TargetId, TargetState, Waiting } from '../model/target.ts'
 
 /** Which rows that failed may be tried again: those whose time has come, and those that failed before `failedBefore`. */
@@ -177,6 +178,8 @@ export interface Summary {
   /** What it signs in with, as it saw it last, at `seenAt`. null: a password, or no agent has run. */
   readonly credential: (Credential & { readonly seenAt: Date }) | null
   readonly drain: Drain | null
+  /** Movers that hang in a call and do not end, though they were killed. */
+  readonly stuck: readonly StuckMover[]
   readonly pipelines: readonly PipelineSummary[]
 }
 export interface PipelineSummary {
@@ -349,6 +352,8 @@ export interface Catalog extends CatalogReader {
   agentEnded(at: Date): Promise<void>
   /** Records what the agent signs in with. null: a password. */
   sawCredential(credential: Credential | null, at: Date): Promise<void>
+  /** Records which movers hang and do not end: all of them. */
+  sawStuck(movers: readonly StuckMover[]): Promise<void>
 
   pause(pipeline: string, problem: Problem, at: Date): Promise<void>
   unpause(pipeline: string): Promise<void>

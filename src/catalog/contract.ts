@@ -516,6 +516,18 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
       expect((await catalog.summary(at(4))).credential).toBeNull()
     })
 
+    test('knows the movers that are stuck now, and forgets those that no longer are', async () => {
+      const stuck = (pid: number) => ({
+        ...{ pid, operation: 'sync', path: `/hpss/${pid}`, since: at(pid), freedBy: 'umount -f /hpss' },
+      })
+      await catalog.sawStuck([stuck(2), stuck(1)])
+      expect((await catalog.summary(at(9))).stuck).toEqual([stuck(1), stuck(2)])
+      await catalog.sawStuck([stuck(2)])
+      expect((await catalog.summary(at(9))).stuck).toEqual([stuck(2)])
+      await catalog.sawStuck([])
+      expect((await catalog.summary(at(9))).stuck).toEqual([])
+    })
+
     describe('removing()', () => {
       test('marks the objects of an ended target: nothing goes back to them', async () => {
         const id = await confirmed('a')

@@ -165,5 +165,24 @@ const credentials: Migration = {
       .then(() => undefined),
 }
 
+/** Movers that hang in a call and do not end: for status alone. */
+const stuck: Migration = {
+  up: (db: Kysely<unknown>) =>
+    sql`CREATE TABLE stuck_movers (
+      pid BIGINT PRIMARY KEY,
+      operation TEXT NOT NULL,
+      path TEXT NOT NULL,
+      since TEXT NOT NULL,
+      freed_by TEXT NOT NULL
+    )`
+      .execute(db)
+      .then(() => undefined),
+}
+
 /** In the order of their names. A catalog whose last one is not here was written by a newer version. */
-export const migrations: Readonly<Record<string, Migration>> = { '0001': first, '0002': service, '0003': credentials }
+export const migrations: Readonly<Record<string, Migration>> = {
+  '0001': first,
+  '0002': service,
+  '0003': credentials,
+  '0004': stuck,
+}

@@ -1,10 +1,11 @@
 import type { Credential } from '../model/credential.ts'
 import type { Did } from '../model/did.ts'
 import type { Problem } from '../model/errors.ts'
+import type { StuckMover } from '../model/stuck.ts'
 import type { Catalog } from './catalog.ts'
 import type { Db } from './database.ts'
 
-/** What is known of the site and of its people: pauses, vaults, holds, the drain, the agent and what it signs in with. */
+/** What is known of the site and of its people: pauses, vaults, holds, the drain, the agent, what it signs in with, and its stuck movers. */
 export function siteMethods(db: Db) {
   return {
     pause: async (pipeline: string, problem: Problem, at: Date): Promise<void> => {
@@ -83,6 +84,14 @@ export function siteMethods(db: Db) {
         .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
         .execute()
     },
+    sawStuck: (movers: readonly StuckMover[]): Promise<void> =>
+      db.transaction().execute(async (trx) => {
+        await trx.deleteFrom('stuck_movers').execute()
+        for (const { pid, operation, path, since, freedBy } of movers) {
+          const row = { pid, operation, path, since: since.toISOString(), freed_by: freedBy }
+          await trx.insertInto('stuck_movers').values(row).execute()
+        }
+      }),
     agentEnded: async (at: Date): Promise<void> => {
       await db.updateTable('agents').set({ heard_at: at.toISOString(), ended_at: at.toISOString() }).execute()
     },

@@ -36,7 +36,13 @@ export async function summaryOf(db: Db, now: Date): Promise<Summary> {
       pause: of(pauses)[0] ?? null,
     }
   })
-  return { agent: await agentOf(db), credential: await credentialSeen(db), drain: await drainOf(db), pipelines }
+  return {
+    agent: await agentOf(db),
+    credential: await credentialSeen(db),
+    drain: await drainOf(db),
+    stuck: await stuckOf(db),
+    pipelines,
+  }
 }
 
 async function targetCounts(db: Db) {
@@ -193,6 +199,11 @@ async function agentOf(db: Db): Promise<AgentRow | null> {
     heardAt: new Date(heard_at),
     endedAt: ended_at === null ? null : new Date(ended_at),
   }
+}
+
+async function stuckOf(db: Db): Promise<Summary['stuck']> {
+  const rows = await db.selectFrom('stuck_movers').selectAll().orderBy('since').orderBy('pid').execute()
+  return rows.map(({ since, freed_by, ...row }) => ({ ...row, since: new Date(since), freedBy: freed_by }))
 }
 
 async function credentialSeen(db: Db): Promise<Summary['credential']> {

@@ -3,6 +3,7 @@ import type { AgentRow, Drain, Move, PipelineSummary, Summary } from '../catalog
 import { openReader } from '../app.ts'
 import { formatDid } from '../model/did.ts'
 import { failure } from '../model/errors.ts'
+import type { StuckMover } from '../model/stuck.ts'
 import { agoText, bytesText, durationText, jsonText, plural, table, untilText } from './format.ts'
 import type { GlobalOptions, Run, Terminal } from './command.ts'
 import { configOf } from './config.ts'
@@ -47,6 +48,7 @@ export function summaryText(summary: Summary, now: Date, { emphasise }: Pick<Ter
   const lines = [agentText(summary.agent, now)]
   if (summary.credential !== null) lines.push(credentialSeenText(summary.credential, now, emphasise))
   if (summary.drain !== null) lines.push(emphasise(drainText(summary.drain, summary.pipelines, now)))
+  for (const mover of summary.stuck) lines.push(...stuckText(mover, now, emphasise))
   if (summary.pipelines.length === 0) lines.push('Nothing has been polled yet.')
   return [lines.join('\n'), ...summary.pipelines.map((pipeline) => pipelineText(pipeline, now, emphasise))].join('\n\n')
 }
@@ -69,6 +71,15 @@ function credentialSeenText(
   const old = now.getTime() - credential.seenAt.getTime() > 60_000
   return old ? `${text} That was ${agoText(credential.seenAt, now)}.` : text
 }
+
+const stuckText = (
+  { pid, operation, path, since, freedBy }: StuckMover,
+  now: Date,
+  emphasise: (text: string) => string,
+): readonly string[] => [
+  emphasise(`STUCK: mover ${pid} hangs (${operation} ${path}), killed ${agoText(since, now)}, and does not end.`),
+  `  To free it, as root: ${freedBy}`,
+]
 
 function drainText({ since, why }: Drain, pipelines: readonly PipelineSummary[], now: Date): string {
   const left = pipelines.reduce((sum, { moving }) => sum + moving.length, 0)

@@ -243,6 +243,8 @@ const pipeline = z.strictObject({
     .describe('What becomes of a dataset that changed after it was archived. `hold`: a person decides.'),
 })
 
+const deadline = duration.refine((ms) => ms >= 1000, 'has to be 1s or more')
+
 export const configSchema = z.strictObject({
   catalog: z
     .string()
@@ -262,6 +264,15 @@ export const configSchema = z.strictObject({
     .describe(
       'Objects that are written or read back at once, each by a process of its own. None is read back by the process that wrote it.',
     ),
+  deadlines: z
+    .strictObject({
+      move: deadline
+        .prefault('30m')
+        .describe('While it writes or reads back: longer than HPSS takes to bring a file from tape to disk.'),
+      look: deadline.prefault('2m').describe('While it only looks at names, or removes something.'),
+    })
+    .prefault({})
+    .describe('How long a mover may show no progress, in one call to a file system, until it is killed.'),
   schedule: z
     .union(
       [

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { mountAt, parseMounts, readMounts } from './mounts.ts'
+import { mountAbove, mountAt, parseMounts, readMounts } from './mounts.ts'
 
 const escape = (text: string) => text.replace(/[ \t\n\\]/gu, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`)
 
@@ -42,4 +42,15 @@ test('mountAt() finds the mount that hides the others, and none where nothing is
   const mounts = [mount('/a', 'ext4'), mount('/a', 'fuse'), mount('/a/b', 'tmpfs')]
   expect(mountAt(mounts, '/a')).toMatchObject({ type: 'fuse' })
   expect(mountAt(mounts, '/a/c')).toBeNull()
+})
+
+test('mountAbove() finds the mount that a path is on by its name', () => {
+  const mounts = ['/', '/hpss', '/hpss/raw', '/hpss'].map((point, index) => ({
+    ...{ point, device: `0:${index}`, type: 'fuse', origin: 'x' },
+  }))
+  const deviceOf = (path: string) => mountAbove(mounts, path)?.device
+  expect(['/', '/hpss2/a', '/hpss', '/hpss/x', '/hpss/raw', '/hpss/raw/a/b'].map(deviceOf)).toEqual([
+    ...['0:0', '0:0', '0:3', '0:3', '0:2', '0:2'],
+  ])
+  expect(mountAbove([], '/hpss')).toBeNull()
 })

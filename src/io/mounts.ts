@@ -36,3 +36,13 @@ const unescape = (text: string): string =>
 /** What is mounted at exactly this point: the last one mounted there hides the others. */
 export const mountAt = (mounts: readonly Mount[], point: string): Mount | null =>
   mounts.findLast((mount) => mount.point === point) ?? null
+
+/** The mount that a path is on, by the names of both: links are not followed, nothing is touched. */
+export const mountAbove = (mounts: readonly Mount[], path: string): Mount | null =>
+  mounts.reduce<Mount | null>(
+    (best, mount) => (isBelow(path, mount.point) && mount.point.length >= (best?.point.length ?? 0) ? mount : best),
+    null,
+  )
+
+const isBelow = (path: string, point: string): boolean =>
+  path === point || path.startsWith(point.endsWith('/') ? point : `${point}/`)

@@ -48,6 +48,7 @@ export const ERRORS = {
   REOPENED: row('hold', 1, 'the dataset changed after it was archived, and its objects are still there'),
 
   SOURCE_NOT_MOUNTED: row('pause', 5, 'the root of the source is not there'),
+  SOURCE_HANGS: row('pause', 5, 'the root of the source does not answer'),
   SOURCE_MISSING: row('hold', 1, 'a source file does not exist'),
   SOURCE_UNREADABLE: row('hold', 1, 'a source file cannot be read'),
   SOURCE_NOT_REGULAR: row('hold', 1, 'a source is a link, a directory or a device, not a file'),
@@ -60,6 +61,7 @@ export const ERRORS = {
   VAULT_NOT_WRITABLE: row('pause', 5, 'the root of the vault cannot be written'),
   VAULT_FOREIGN: row('pause', 5, 'the vault belongs to another catalog'),
   VAULT_MARKER_MISSING: row('pause', 5, 'the vault has lost the marker that this catalog wrote'),
+  VAULT_HANGS: row('pause', 5, 'the root of the vault does not answer'),
   VAULT_FULL: row('pause', 5, 'there is no room in the vault'),
   VAULT_NO_ROOM: row('retry', 5, 'an object is larger than what is free in the vault'),
   VAULT_IO: row('retry', 5, 'a call to the vault failed'),
@@ -67,6 +69,8 @@ export const ERRORS = {
   OBJECT_MISMATCH: row('hold', 10, 'an object was read back twice and differs from what was written'),
 
   MOVER_DIED: row('retry', 1, 'a mover ended in the middle of an order'),
+  MOVER_STALLED: row('retry', 5, 'a call to a file system took longer than its deadline'),
+  MOVER_UNSTARTED: row('pause', 5, 'no process could be started to do the work'),
   MOVER_STUCK: row('pause', 5, 'a mover hangs in a call that cannot be ended'),
   ACKNOWLEDGE_LOST: row('retry', 1, 'the tag did not keep the value that was set'),
   INTERRUPTED: row('stop', 130, 'the work was interrupted'),

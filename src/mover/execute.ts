@@ -25,20 +25,22 @@ export interface MoverAdapters {
   readonly vault: (settings: VaultSettings) => Vault
   /** Opens sources whose real path lies below `root`. */
   readonly openSource: (root: string) => (path: string) => SourceFile
-  /** What is wrong with any of these files, without reading them. */
+  /** What is wrong with any of these files, without reading them. `looking` is told of each before it is looked at. */
   readonly inspectSources: (
     root: string,
     files: readonly { readonly path: string; readonly bytes: number }[],
+    looking: (path: string) => void,
   ) => readonly Problem[]
 }
 
 /**
- * Carries out one order, from start to end, in this process. `beat` is called at each block and before each step that others see;
- * it throws when the order is no longer wanted.
+ * Carries out one order, from start to end, in this process. `beat` is called at each block or file, and before each step that others
+ * see; it throws when the order is no longer wanted.
  * @throws TapeRseError; whatever else is a bug
  */
 export function execute(order: Order, adapters: MoverAdapters, beat: Beat): Answers[OrderKind] {
-  if (order.kind === 'inspect') return { problems: adapters.inspectSources(order.sourceRoot, order.files) }
+  if (order.kind === 'inspect')
+    return { problems: adapters.inspectSources(order.sourceRoot, order.files, () => beat(0)) }
   const vault = adapters.vault(order.vault)
   switch (order.kind) {
     case 'check':
@@ -51,7 +53,7 @@ export function execute(order: Order, adapters: MoverAdapters, beat: Beat): Answ
       return prove(order, vault, adapters.format, beat)
     case 'stat':
       vault.check(true)
-      return stat(order, vault)
+      return stat(order, vault, beat)
     case 'clean':
       vault.check(true)
       return clean(order, vault)
@@ -80,16 +82,16 @@ function pack(order: PackOrder, vault: Vault, adapters: MoverAdapters, beat: Bea
     return { bytes, adler32, found: false }
   } catch (error) {
     writer.abandon()
-    throw withOtherSources(error, order, adapters)
+    throw withOtherSources(error, order, adapters, beat)
   }
 }
 
 /** A bad source seldom comes alone: list what is wrong with any of them at once. */
-function withOtherSources(error: unknown, order: PackOrder, adapters: MoverAdapters): unknown {
+function withOtherSources(error: unknown, order: PackOrder, adapters: MoverAdapters, beat: Beat): unknown {
   if (!(error instanceof TapeRseError) || !error.code.startsWith('SOURCE_')) return error
   const known = new Set(error.problems.map((problem) => problem.message))
   const others = adapters
-    .inspectSources(order.sourceRoot, order.object.members)
+    .inspectSources(order.sourceRoot, order.object.members, () => beat(0))
     .filter((problem) => !known.has(problem.message))
   return new TapeRseError([error.problems[0]!, ...error.problems.slice(1), ...others], { cause: error })
 }
@@ -198,8 +200,11 @@ function prove(order: ProveOrder, vault: Vault, format: Format, beat: Beat): Pro
   return { outcome: 'proven', direct: reader.direct, adler32: proof.adler32 }
 }
 
-const stat = (order: StatOrder, vault: Vault) => ({
-  bytes: order.locations.map((location) => bytesAt(location, vault)),
+const stat = (order: StatOrder, vault: Vault, beat: Beat) => ({
+  bytes: order.locations.map((location) => {
+    beat(0)
+    return bytesAt(location, vault)
+  }),
 })
 
 /** What is there but is no object of ours counts as missing: writing it again says what is in the way. */

@@ -9,7 +9,7 @@ import { startSupervisor, type Supervisor } from './supervisor.ts'
 const worker = `
 const reply = (message) => process.send(message)
 process.on('message', ({ id, order }) => {
-  const [{ path }] = order.files ?? [{ path: order.location }]
+  const path = order.files?.[0]?.path ?? order.location
   if (path === 'die') process.kill(process.pid, 'SIGKILL')
   if (path === 'exit') { process.stderr.write('no more memory', () => process.exit(3)); return }
   if (path === 'hang') { const end = Date.now() + 60000; while (Date.now() < end); }
@@ -39,7 +39,9 @@ describe('startSupervisor()', () => {
   let directory: string
   let script: string
   let movers: Supervisor
-  const start = (stallMs = 20_000) => (movers = startSupervisor({ script, movers: 1, stallMs, killMs: 2000 }))
+  const rest = { killMs: 2000, whereabouts: null, now: () => new Date(), onStuck: () => undefined }
+  const start = (ms = 20_000) =>
+    (movers = startSupervisor({ script, movers: 1, deadlines: { move: ms, look: ms }, ...rest }))
   beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), 'movers-'))
     script = join(directory, 'worker.mjs')
@@ -103,9 +105,10 @@ describe('startSupervisor()', () => {
     await expect(movers.run(order('slow'), heard, never)).resolves.toMatchObject({ answer: { problems: [] } })
     expect(moved).toEqual([1, 2, 3, 4, 5, 6, 7])
     await expect(movers.run(order('hang'), anyMover, never)).rejects.toMatchObject({
-      code: 'MOVER_DIED',
-      message: expect.stringContaining('no progress'),
+      code: 'MOVER_STALLED',
+      message: expect.stringContaining('took longer than 0.5 s'),
     })
+    expect((await movers.run(order('x'), anyMover, never)).answer).toEqual({ problems: [] })
   })
 
   test('ends the mover of an order that is no longer wanted', async () => {

@@ -1,29 +1,58 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { mountAbove, readMounts, type Mount } from '../io/mounts.ts'
+import { processAt } from '../io/processes.ts'
 import { failure, interrupted, TapeRseError } from '../model/errors.ts'
-import type { Answers, Commission, MoverAnswer, Movers, OrderKind, OrderOf } from '../model/order.ts'
+import {
+  anyMover,
+  type Answers,
+  type Commission,
+  type MoverAnswer,
+  type Movers,
+  type OrderKind,
+  type OrderOf,
+} from '../model/order.ts'
+import type { StuckMover } from '../model/stuck.ts'
 import type { Reply, Request } from './protocol.ts'
+import { stuckMovers } from './stuck.ts'
+import { forget, lastCallOf, strays, whereaboutsIn, type Call } from './whereabouts.ts'
 
 export interface SupervisorOptions {
   /** The script of the child process (worker.ts). */
   readonly script: string
   /** Orders that move data at once; the quick ones (check, stat, clean) have two movers more. */
   readonly movers: number
-  /** A mover that reports no progress for so long is killed. */
-  readonly stallMs: number
+  readonly deadlines: Deadlines
   /** How long a killed mover has to end before it counts as stuck. */
   readonly killMs: number
+  /** Directory in which movers say what they are at, for the case that they hang. null: they do not. */
+  readonly whereabouts: string | null
+  readonly now: () => Date
+  /** Told of all stuck movers, when one comes or goes. */
+  readonly onStuck: (stuck: readonly StuckMover[]) => void
+}
+
+/** A mover that reports no progress for so long, in milliseconds, is killed. */
+export interface Deadlines {
+  /** While it moves data: it may have to wait for a tape. */
+  readonly move: number
+  /** While it looks at names. */
+  readonly look: number
 }
 
 export interface Supervisor extends Movers {
-  /** Changes how many orders move data at once. Movers that are at work finish what they are at. */
-  resize(movers: number): void
+  /** Changes how many orders move data at once, and their deadlines. Movers that are at work finish what they are at. */
+  adjust(movers: number, deadlines: Deadlines): void
+  /** Ends the movers of agents that are gone. Those that do not end count as stuck. Returns how many there were. */
+  adopt(): Promise<number>
   /** Ends all movers; one that hangs in the kernel is let go of. */
   close(): Promise<void>
 }
 
 interface Mover {
   readonly child: ChildProcess
-  readonly pid: number
+  /** null: it could not be started. */
+  readonly pid: number | null
   /** What it is at: an order that moves data, or a quick one. */
   busy: 'moving' | 'quick' | null
   errors: string
@@ -33,6 +62,7 @@ interface Waiter {
   readonly wants: (mover: Mover) => boolean
   readonly kind: 'moving' | 'quick'
   readonly take: (mover: Mover) => void
+  readonly fail: (error: unknown) => void
 }
 
 /** A mover lives long and makes short-lived things: without these its heap grows to twice what it needs (bench/pack.ts). */
@@ -45,24 +75,28 @@ const frugal: readonly string[] = ['--max-semi-space-size=2', '--optimize-for-si
 export function startSupervisor(options: SupervisorOptions): Supervisor {
   const pool = new Set<Mover>()
   const waiters: Waiter[] = []
-  const stuck = new Map<string, number>()
+  const stuck = stuckMovers(options.now, options.onStuck)
+  const whereabouts = options.whereabouts === null ? null : whereaboutsIn(options.whereabouts)
   let nextId = 1
   let closed = false
   let size = options.movers
+  let deadlines = options.deadlines
 
   function hire(): Mover {
     const node = ['--disable-warning=ExperimentalWarning', ...frugal]
-    const child = spawn(process.execPath, [...node, options.script, String(process.pid)], {
+    const told = [String(process.pid), ...(whereabouts === null ? [] : [whereabouts])]
+    const child = spawn(process.execPath, [...node, options.script, ...told], {
       detached: true, // its own process group: a terminal's Ctrl-C reaches the control process alone
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: {},
     })
-    const mover: Mover = { child, pid: child.pid ?? -1, busy: null, errors: '' }
+    const mover: Mover = { child, pid: child.pid ?? null, busy: null, errors: '' }
     child.stderr?.on('data', (chunk: Buffer) => (mover.errors = (mover.errors + chunk.toString()).slice(-2000)))
     child.on('error', () => pool.delete(mover))
     child.once('exit', () => {
       pool.delete(mover)
-      for (const [root, pid] of stuck) if (pid === mover.pid) stuck.delete(root)
+      stuck.look()
+      if (whereabouts !== null && mover.pid !== null) forget(whereabouts, mover.pid)
       serveWaiters()
     })
     pool.add(mover)
@@ -71,11 +105,16 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
 
   function serveWaiters(): void {
     for (const waiter of [...waiters]) {
-      const mover = free(waiter)
-      if (mover === null) continue
-      waiters.splice(waiters.indexOf(waiter), 1)
-      mover.busy = waiter.kind
-      waiter.take(mover)
+      try {
+        const mover = free(waiter)
+        if (mover === null) continue
+        waiters.splice(waiters.indexOf(waiter), 1)
+        mover.busy = waiter.kind
+        waiter.take(mover)
+      } catch (error) {
+        waiters.splice(waiters.indexOf(waiter), 1)
+        waiter.fail(error)
+      }
     }
   }
 
@@ -94,6 +133,10 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
         take: (mover) => {
           signal.removeEventListener('abort', abort)
           resolve(mover)
+        },
+        fail: (error) => {
+          signal.removeEventListener('abort', abort)
+          reject(error instanceof Error ? error : new Error(String(error)))
         },
       }
       const abort = () => {
@@ -116,16 +159,24 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
     serveWaiters()
   }
 
-  /** SIGKILL, and a few seconds for it to work; then the mover is let go of, and the vault's root counts as stuck. */
-  async function dismiss(mover: Mover, root: string): Promise<'gone' | 'stuck'> {
-    mover.child.kill('SIGKILL')
-    if (await exits(mover.child, options.killMs)) return 'gone'
+  function letGoOf(mover: Mover): void {
     pool.delete(mover)
-    stuck.set(root, mover.pid)
     mover.child.stderr?.destroy()
     if (mover.child.connected) mover.child.disconnect()
     mover.child.unref()
-    return 'stuck'
+  }
+
+  /** SIGKILL, and a few seconds for it to work; then the mover is let go of, and counts as stuck. Null: it is gone. */
+  async function dismiss(
+    mover: Mover,
+    started: string,
+    call: Call,
+    mounts: readonly Mount[],
+  ): Promise<StuckMover | null> {
+    mover.child.kill('SIGKILL')
+    if (await exits(mover.child, options.killMs)) return null
+    letGoOf(mover)
+    return stuck.add({ pid: mover.pid!, started }, call, mounts)
   }
 
   async function run<K extends OrderKind>(
@@ -133,35 +184,75 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
     { not, moved }: Commission,
     signal: AbortSignal,
   ): Promise<MoverAnswer<K>> {
-    const root = rootOf(order)
-    const hanging = stuck.get(root)
-    if (hanging !== undefined) throw stuckError(order, hanging)
-    const kind = order.kind === 'pack' || order.kind === 'prove' ? 'moving' : 'quick'
-    const mover = await acquire(kind, (candidate) => candidate.pid !== not, signal)
-    const id = nextId++
-    const outcome = await converse(mover, { id, order }, options.stallMs, moved, signal)
-    switch (outcome.kind) {
-      case 'answer':
-        release(mover)
-        return { answer: outcome.answer as Answers[K], mover: mover.pid }
-      case 'error':
-        release(mover)
-        throw outcome.error
-      case 'died':
-        throw died(order, mover, outcome.how)
-      case 'aborted':
-      case 'stalled':
-        if ((await dismiss(mover, root)) === 'stuck') throw stuckError(order, mover.pid)
-        throw outcome.kind === 'aborted'
-          ? interrupted()
-          : died(order, mover, `it made no progress for ${options.stallMs / 1000} s and was killed`)
+    const mounts = mountsOf(order)
+    const refuseStuck = () => {
+      const hanging = stuck.on(mounts)
+      if (hanging !== null) throw stuckError(order, hanging)
     }
+    refuseStuck()
+    const kind = order.kind === 'pack' || order.kind === 'prove' ? 'moving' : 'quick'
+    const mover = await acquire(kind, (candidate) => candidate.pid !== not, signal).catch((error: unknown) => {
+      throw error instanceof TapeRseError ? error : unstarted(order, String(error))
+    })
+    try {
+      refuseStuck() // while this one waited
+    } catch (error) {
+      release(mover)
+      throw error
+    }
+    const deadline = kind === 'moving' ? deadlines.move : deadlines.look
+    const { pid } = mover
+    const started = pid === null ? '' : (processAt(pid)?.started ?? '')
+    const outcome = await converse(mover, { id: nextId++, order }, deadline, moved, signal)
+    if (outcome.kind === 'answer' || outcome.kind === 'error') release(mover)
+    if (outcome.kind === 'answer') return { answer: outcome.answer as Answers[K], mover: pid! }
+    if (outcome.kind === 'error') throw outcome.error
+    if (outcome.kind === 'died') throw pid === null ? unstarted(order, outcome.how) : died(order, mover, outcome.how)
+
+    const call = (whereabouts === null ? null : lastCallOf(whereabouts, pid!)) ?? unknownCall(order)
+    const hanging = await dismiss(mover, started, call, mounts)
+    if (hanging !== null) throw stuckError(order, hanging)
+    if (outcome.kind === 'aborted') throw interrupted()
+    throw await stalled(order, call, deadline, signal)
+  }
+
+  /** A call that hangs may be the fault of one file, or of its whole file system: the roots tell. */
+  async function stalled(
+    order: OrderOf<OrderKind>,
+    call: Call,
+    deadline: number,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    try {
+      if (order.kind === 'check' || isProbe(order)) return silent(order, call, deadline)
+      if ('vault' in order) await run<'check'>({ kind: 'check', vault: order.vault, known: true }, anyMover, signal)
+      if ('sourceRoot' in order)
+        await run<'inspect'>({ kind: 'inspect', sourceRoot: order.sourceRoot, files: [] }, anyMover, signal)
+      return stalledAt(order, call, deadline)
+    } catch (worse) {
+      return worse
+    }
+  }
+
+  async function adopt(): Promise<number> {
+    if (whereabouts === null) return 0
+    const found = strays(whereabouts)
+    const lives = ({ pid, started }: (typeof found)[number]) => processAt(pid)?.started === started
+    for (const stray of found) if (lives(stray)) killQuietly(stray.pid)
+    const end = performance.now() + options.killMs
+    while (found.some(lives) && performance.now() < end) await sleep(20)
+    for (const stray of found)
+      if (lives(stray)) stuck.add(stray, stray, [])
+      else forget(whereabouts, stray.pid)
+    return found.length
   }
 
   return {
     run,
-    resize(movers) {
+    adopt,
+    adjust(movers, newDeadlines) {
       size = movers
+      deadlines = newDeadlines
       for (const mover of [...pool].slice(size + 2)) {
         if (mover.busy !== null || !mover.child.connected) continue
         pool.delete(mover)
@@ -175,7 +266,7 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
         [...pool].map(async (mover) => {
           if (mover.busy === null && mover.child.connected) mover.child.disconnect()
           else mover.child.kill('SIGKILL')
-          if (!(await exits(mover.child, options.killMs))) await dismiss(mover, '')
+          if (!(await exits(mover.child, options.killMs))) letGoOf(mover)
         }),
       )
     },
@@ -239,7 +330,8 @@ function converse(
         if (error !== null) settle({ kind: 'died', how: error.message })
       })
     } catch (error) {
-      // It never began, for want of descriptors or memory, and has no channel; or the order is too long for one text.
+      if (child.pid === undefined) return // it never began, and has no channel: the error that says why is on its way
+      // The order is too long for one text.
       settle({ kind: 'died', how: error instanceof Error ? error.message : String(error) })
     }
   })
@@ -261,22 +353,71 @@ function exits(child: ChildProcess, ms: number): Promise<boolean> {
   })
 }
 
-/** The file system that an order may hang on. */
-const rootOf = (order: OrderOf<OrderKind>): string => ('vault' in order ? order.vault.root : order.sourceRoot)
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // it has ended, or is another user's: then it counts as stuck
+  }
+}
+
+const rootsOf = (order: OrderOf<OrderKind>): readonly string[] => [
+  ...('vault' in order ? [order.vault.root] : []),
+  ...('sourceRoot' in order ? [order.sourceRoot] : []),
+]
+
+/** The mounts that an order may hang on. */
+function mountsOf(order: OrderOf<OrderKind>): readonly Mount[] {
+  const mounts = readMounts()
+  return rootsOf(order)
+    .map((root) => mountAbove(mounts, root))
+    .filter((mount) => mount !== null)
+}
+
+/** Whether an order only asks if the root of a source answers. */
+const isProbe = (order: OrderOf<OrderKind>): boolean => order.kind === 'inspect' && order.files.length === 0
+
+const unknownCall = (order: OrderOf<OrderKind>): Call => ({
+  ...{ operation: order.kind, path: rootsOf(order).join(' or '), mount: null },
+})
 
 const about = (order: OrderOf<OrderKind>): string =>
-  `${order.kind} ${'location' in order ? order.location : rootOf(order)}`
+  `${order.kind} ${'location' in order ? order.location : rootsOf(order).join(' and ')}`
+
+const unstarted = (order: OrderOf<OrderKind>, how: string) =>
+  failure(
+    'MOVER_UNSTARTED',
+    `Cannot ${about(order)}: no mover could be started: ${how}`,
+    'This machine is out of processes, file descriptors or memory (`LimitNOFILE`, `TasksMax`, `MemoryMax` of the unit): the work goes on by itself.',
+  )
 
 const died = (order: OrderOf<OrderKind>, mover: Mover, how: string) =>
   failure(
     'MOVER_DIED',
-    `Cannot ${about(order)}: mover ${mover.pid} is gone: ${how}${mover.errors === '' ? '' : ` (${mover.errors.trim()})`}`,
+    `Cannot ${about(order)}: mover ${mover.pid ?? '?'} is gone: ${how}${mover.errors === '' ? '' : ` (${mover.errors.trim()})`}`,
     'It is tried again. If it happens each time, look for the out-of-memory killer in the system log.',
   )
 
-const stuckError = (order: OrderOf<OrderKind>, pid: number) =>
+const hung = ({ operation, path }: Call, deadlineMs: number): string =>
+  `a call (${operation} ${path}) took longer than ${deadlineMs / 1000} s, and its mover was killed`
+
+const stalledAt = (order: OrderOf<OrderKind>, call: Call, deadlineMs: number) =>
+  failure(
+    'MOVER_STALLED',
+    `Cannot ${about(order)}: ${hung(call, deadlineMs)}`,
+    'It is tried again. See why that path does not answer. If tapes take so long to be read, raise `deadlines`.',
+  )
+
+const silent = (order: OrderOf<OrderKind>, call: Call, deadlineMs: number) =>
+  failure(
+    order.kind === 'check' ? 'VAULT_HANGS' : 'SOURCE_HANGS',
+    `Cannot ${about(order)}: ${hung(call, deadlineMs)}`,
+    'See why that file system does not answer: the work goes on by itself.',
+  )
+
+const stuckError = (order: OrderOf<OrderKind>, { pid, operation, path, since, freedBy }: StuckMover) =>
   failure(
     'MOVER_STUCK',
-    `Cannot ${about(order)}: mover ${pid} hangs in a call to ${rootOf(order)} and does not end, though it was killed`,
-    `Free it: umount -f ${rootOf(order)} (then mount it again), or see docs/hpss.md, "A mount that hangs".`,
+    `Cannot ${about(order)}: mover ${pid} hangs (${operation} ${path}), and has not ended since it was killed at ${since.toISOString()}`,
+    `To free it, as root: ${freedBy}; then mount that file system again. docs/hpss.md, "A mount that hangs", says more.`,
   )

@@ -35,7 +35,10 @@ describe('a mover', () => {
     vault = { root: join(base, 'vault'), mount: null, publish: 'rename', minFree: 0, owner: 'us' }
     mkdirSync(source)
     mkdirSync(vault.root)
-    movers = startSupervisor({ script, movers: 1, stallMs: 60_000, killMs: 5000 })
+    movers = startSupervisor({
+      ...{ script, movers: 1, deadlines: { move: 60_000, look: 60_000 }, killMs: 5000 },
+      ...{ whereabouts: join(base, 'movers'), now: () => new Date(), onStuck: () => undefined },
+    })
     await movers.run<'check'>({ kind: 'check', vault, known: false }, anyMover, never)
   })
   afterEach(async () => {
@@ -216,7 +219,7 @@ describe('a mover', () => {
         '-e',
         `import { startSupervisor } from ${JSON.stringify(join(import.meta.dirname, 'supervisor.ts'))}
          import { readFileSync } from 'node:fs'
-         const movers = startSupervisor({ script: ${JSON.stringify(script)}, movers: 1, stallMs: 60000, killMs: 1000 })
+         const movers = startSupervisor({ script: ${JSON.stringify(script)}, movers: 1, deadlines: { move: 60000, look: 60000 }, killMs: 1000, whereabouts: null })
          const any = { not: null, moved: () => undefined }
          const check = { kind: 'check', vault: ${JSON.stringify(vault)}, known: true }
          const { mover } = await movers.run(check, any, AbortSignal.timeout(60000))

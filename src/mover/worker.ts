@@ -1,4 +1,5 @@
 import { failure, problemsOf, type Problem } from '../model/errors.ts'
+import { readMounts, type Mount } from '../io/mounts.ts'
 import { zipFormat } from '../pack/zip.ts'
 import { inspectSources, openSource } from '../source/files.ts'
 import { hpssfsVault } from '../vault/hpssfs.ts'
@@ -6,18 +7,24 @@ import type { VaultSettings } from '../model/order.ts'
 import type { Vault } from '../vault/vault.ts'
 import { execute, type MoverAdapters } from './execute.ts'
 import type { Reply, Request } from './protocol.ts'
+import { watched } from './watched.ts'
+import { whereaboutsOf, type Note } from './whereabouts.ts'
 
 /**
- * A mover's process, started by the process whose id is its argument. It reads one order at a time from its channel and carries it out with synchronous calls; it installs no
+ * A mover's process, started by the process whose id is its first argument; the second is the directory for its whereabouts. It reads one order at a time from its channel and carries it out with synchronous calls; it installs no
  * signal handler, and ends by itself when its parent is gone: at the next block, because a synchronous loop never sees the
  * channel close, or at once when it is idle.
  */
-const parent = Number(process.argv[2])
+const [parent, directory] = [Number(process.argv[2]), process.argv[3]]
 if (process.ppid !== parent) process.exit() // it died while this process began: whoever looks later finds another parent
 const progressMs = 500
 
+/** As they are when an order begins: one that is made anew meanwhile is another. */
+let mounts: readonly Mount[] = []
+const note: Note = directory === undefined ? () => undefined : whereaboutsOf(directory, () => mounts)
+
 const vaults = new Map<string, Vault>()
-const adapters: MoverAdapters = {
+const plain: MoverAdapters = {
   format: zipFormat(),
   vault: (settings: VaultSettings) => {
     const key = JSON.stringify(settings)
@@ -28,6 +35,7 @@ const adapters: MoverAdapters = {
   openSource,
   inspectSources,
 }
+const adapters = watched(plain, note)
 
 const reply = (message: Reply): void => void process.send?.(message)
 
@@ -47,6 +55,7 @@ function beatFor(id: number): (bytes: number) => void {
 
 process.on('message', ({ id, order }: Request) => {
   try {
+    mounts = readMounts()
     reply({ id, answer: execute(order, adapters, beatFor(id)) })
   } catch (error) {
     reply({ id, problems: problemsOf(error) as [Problem, ...Problem[]] })

@@ -16,6 +16,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspectSources, openSource } from './files.ts'
 
+const unheard = () => undefined
+
 describe('openSource()', () => {
   let base: string
   let root: string
@@ -130,19 +132,19 @@ describe('openSource()', () => {
 
   test('inspectSources() counts what would be a very long list', () => {
     const files = Array.from({ length: 60 }, (_, index) => ({ path: inRoot(`nope${index}`), bytes: 1 }))
-    expect(inspectSources(root, files)).toHaveLength(51)
-    expect(inspectSources(root, files).at(-1)!.message).toContain('10 more')
+    expect(inspectSources(root, files, unheard)).toHaveLength(51)
+    expect(inspectSources(root, files, unheard).at(-1)!.message).toContain('10 more')
   })
 
   test('inspectSources() lists everything that is wrong, and reads nothing', () => {
     symlinkSync(inRoot('sub', 'file'), inRoot('link'))
     const files = ['sub/file', 'sub/nope', 'link', 'sub'].map((name) => ({ path: inRoot(name), bytes: 8 }))
-    expect(inspectSources(root, files).map(({ code }) => code)).toEqual([
+    expect(inspectSources(root, files, unheard).map(({ code }) => code)).toEqual([
       'SOURCE_SIZE',
       'SOURCE_MISSING',
       'SOURCE_NOT_REGULAR',
       'SOURCE_NOT_REGULAR',
     ])
-    expect(inspectSources(root, [{ path: inRoot('sub', 'file'), bytes: 7 }])).toEqual([])
+    expect(inspectSources(root, [{ path: inRoot('sub', 'file'), bytes: 7 }], unheard)).toEqual([])
   })
 })

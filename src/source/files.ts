@@ -51,14 +51,16 @@ export function openSource(root: string): (path: string) => SourceFile {
 /** More than this are counted, not listed. */
 const maxListed = 50
 
-/** What is wrong with any of these files, as far as that shows without reading them. */
+/** What is wrong with any of these files, as far as that shows without reading them. `looking` is told of each before. */
 export function inspectSources(
   root: string,
   files: readonly { readonly path: string; readonly bytes: number }[],
+  looking: (path: string) => void,
 ): readonly Problem[] {
   const realRoot = realRootOf(root)
   const problems: Problem[] = []
   for (const { path, bytes } of files) {
+    looking(path)
     try {
       const { fd, stat } = openChecked(path, realRoot)
       closeFile(path, fd)

@@ -45,6 +45,8 @@ export interface FileRecord {
 export interface Hpssfs {
   /** The mount point. */
   readonly root: string
+  /** Where it keeps what is on it. */
+  readonly store: string
   /** Every command of README.md; rejects if the mount refuses it. */
   ctl(cmd: string, args?: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>>>
   /** What it has seen of each file that is there, by path below the root. */
@@ -57,15 +59,18 @@ export interface Hpssfs {
   unmount(): Promise<void>
 }
 
-/** @throws {Error} if this machine gives no such mount */
-export async function mountHpssfs(settings: Readonly<Record<string, unknown>> = {}): Promise<Hpssfs> {
+/**
+ * @param again a mount that was taken away: this one shows the same files at the same place
+ * @throws {Error} if this machine gives no such mount
+ */
+export async function mountHpssfs(
+  settings: Readonly<Record<string, unknown>> = {},
+  again: Pick<Hpssfs, 'root' | 'store'> | null = null,
+): Promise<Hpssfs> {
   const directory = mkdtempSync(join(tmpdir(), 'hpssfs-'))
-  const [root, store, control] = ['mnt', 'store', 'ctl'].map((name) => join(directory, name)) as [
-    string,
-    string,
-    string,
-  ]
-  mkdirSync(root)
+  const { root, store } = again ?? { root: join(directory, 'mnt'), store: join(directory, 'store') }
+  const control = join(directory, 'ctl')
+  if (again === null) mkdirSync(root)
   const sets = Object.entries(settings).map(([key, value]) => `--set=${key}=${JSON.stringify(value)}`)
   const program = join(import.meta.dirname, 'hpssfs.py')
   const daemon = spawn(
@@ -97,6 +102,7 @@ export async function mountHpssfs(settings: Readonly<Record<string, unknown>> = 
   }
   return {
     root,
+    store,
     ctl,
     records: async () => new Map(Object.entries((await ctl('stats'))['files'] as Record<string, FileRecord>)),
     async setFaults(...faults) {
