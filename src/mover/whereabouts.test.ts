@@ -12,13 +12,13 @@ describe('whereabouts', () => {
   let directory: string
   let other: ChildProcess
   beforeEach(() => {
-    directory = whereaboutsIn(join(mkdtempSync(join(tmpdir(), 'whereabouts-')), 'a', 'b'))!
+    directory = whereaboutsIn(join(mkdtempSync(join(tmpdir(), 'whereabouts-')), 'movers'))!
     other = spawn('sleep', ['60'])
   })
   afterEach(async () => {
     other.kill('SIGKILL')
     if (other.exitCode === null && other.signalCode === null) await once(other, 'exit')
-    rmSync(join(directory, '..', '..'), { recursive: true })
+    rmSync(join(directory, '..'), { recursive: true })
   })
   const say = (pid: number, more: object) =>
     writeFileSync(

@@ -1,5 +1,6 @@
 import { mkdirSync, openSync, readdirSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { errnoOf } from '../io/errno.ts'
 import { mountAbove, type Mount } from '../io/mounts.ts'
 import { processAt } from '../io/processes.ts'
 
@@ -56,10 +57,10 @@ export function whereaboutsOf(directory: string, mounts: () => readonly Mount[])
 /** Makes the directory for whereabouts. null: it cannot be had, and movers keep theirs to themselves. */
 export function whereaboutsIn(directory: string): string | null {
   try {
-    mkdirSync(directory, { recursive: true })
+    mkdirSync(directory)
     return directory
-  } catch {
-    return null
+  } catch (error) {
+    return errnoOf(error) === 'EEXIST' ? directory : null
   }
 }
 

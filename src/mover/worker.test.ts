@@ -237,5 +237,5 @@ describe('a mover', () => {
     parent.kill('SIGKILL')
     while (existsSync(`/proc/${mover}`)) await sleep(10)
     expect(left()).toEqual(['.tape-rse.json'])
-  })
+  }, 30_000)
 })
