@@ -18,5 +18,6 @@ test('errnoOf() names the errors that Node does not know, too', () => {
     'EDQUOT',
     'Unknown system error -9999',
   ])
+  expect(errnoOf(Object.assign(new Error(), { code: 'UNKNOWN', errno: -122 }))).toBe('EDQUOT')
   expect([null, 'ENOENT', new Error('x'), { code: 5 }].map(errnoOf)).toEqual([null, null, null, null])
 })

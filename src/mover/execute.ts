@@ -2,7 +2,9 @@ import { Buffer } from 'node:buffer'
 import { failure, TapeRseError, type Problem } from '../model/errors.ts'
 import type {
   Answers,
+  CheckOrder,
   CleanOrder,
+  InspectOrder,
   ObjectPlan,
   Order,
   OrderKind,
@@ -42,23 +44,31 @@ export function execute(order: Order, adapters: MoverAdapters, beat: Beat): Answ
   if (order.kind === 'inspect')
     return { problems: adapters.inspectSources(order.sourceRoot, order.files, () => beat(0)) }
   const vault = adapters.vault(order.vault)
+  if (order.kind === 'check') return vault.check(order.known)
+  vault.check(true)
+  try {
+    return onObjects(order, vault, adapters, beat)
+  } catch (error) {
+    throw vault.blame(error)
+  }
+}
+
+function onObjects(
+  order: Exclude<Order, InspectOrder | CheckOrder>,
+  vault: Vault,
+  adapters: MoverAdapters,
+  beat: Beat,
+): Answers[OrderKind] {
   switch (order.kind) {
-    case 'check':
-      return vault.check(order.known)
     case 'pack':
-      vault.check(true)
       return pack(order, vault, adapters, beat)
     case 'prove':
-      vault.check(true)
       return prove(order, vault, adapters.format, beat)
     case 'stat':
-      vault.check(true)
       return stat(order, vault, beat)
     case 'clean':
-      vault.check(true)
       return clean(order, vault)
     case 'remove':
-      vault.check(true)
       return remove(order, vault, adapters.format, beat)
   }
 }

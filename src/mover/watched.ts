@@ -55,6 +55,10 @@ function watchedVault(vault: Vault, root: string, note: Note): Vault {
       note('check', root)
       return vault.check(known)
     },
+    blame(error) {
+      note('check', root)
+      return vault.blame(error)
+    },
     create: (location, attempt, bytes) =>
       watchedWriter(on('create', vault.create)(location, attempt, bytes), `${root}/${location}`, note),
     openPart: reading(on('open', vault.openPart)),

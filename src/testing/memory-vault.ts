@@ -36,6 +36,7 @@ export function memoryVault(
   }
 
   return {
+    blame: (error) => error,
     check(known) {
       if (store.owner === null) {
         if (known) throw failure('VAULT_MARKER_MISSING', 'Cannot use the store: its marker is gone', 'Restore it.')

@@ -11,8 +11,13 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   EROFS: 'VAULT_NOT_WRITABLE',
 }
 
+/** An error of one path, on a mount that is well. */
+export const ofPath = (error: TapeRseError, code: 'VAULT_IO' | 'VAULT_NO_ROOM'): TapeRseError =>
+  failure(code, error.message, hints[code]!, error)
+
 const hints: Partial<Record<ErrorCode, string>> = {
   VAULT_FULL: 'Make room, or have the quota raised: the work goes on by itself.',
+  VAULT_NO_ROOM: 'Make room, or have the quota raised. It is tried again; what is smaller goes on.',
   VAULT_NOT_MOUNTED: 'Mount it again: the work goes on by itself.',
   VAULT_NOT_WRITABLE: 'Mount it read-write, and give the agent’s user the right to write: the work goes on by itself.',
   VAULT_IO: 'It is tried again. If it happens each time, look into the log of the mount.',

@@ -16,14 +16,14 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { failure } from '../model/errors.ts'
+import { failure, TapeRseError } from '../model/errors.ts'
 import type { VaultSettings } from '../model/order.ts'
 import { mountAt, readMounts } from '../io/mounts.ts'
 import { syncDirectory } from '../io/sync-directory.ts'
 import { errnoOf } from '../io/errno.ts'
-import { foreignObject, vaultCall, vaultFailure } from './failures.ts'
+import { foreignObject, ofPath, vaultCall, vaultFailure } from './failures.ts'
 import { notWritable, readOwner, writeOwner } from './marker.ts'
-import { asideOf, markerName, partOf } from './names.ts'
+import { asideOf, markerName, partOf, trialName } from './names.ts'
 import type { ObjectReader, ObjectWriter, Vault } from './vault.ts'
 
 /** Errors by which a mount says that it knows no rename. */
@@ -132,8 +132,39 @@ export function hpssfsVault(settings: VaultSettings): Vault {
     }
   }
 
+  /** Whether the mount takes bytes at all, once what did not fit has been removed. Another mover may be trying, too. */
+  function takesBytes(): boolean {
+    const path = join(root, trialName)
+    try {
+      remove(path)
+      const trial = openWriter(path, checkedDevice())
+      try {
+        trial.write(new Uint8Array(1))
+        trial.finish()
+      } finally {
+        trial.abandon()
+      }
+      return true
+    } catch (error) {
+      return !(error instanceof TapeRseError && error.code === 'VAULT_FULL')
+    }
+  }
+
+  function blame(error: unknown): unknown {
+    if (!(error instanceof TapeRseError)) return error
+    if (error.code === 'VAULT_FULL') return takesBytes() ? ofPath(error, 'VAULT_NO_ROOM') : error
+    if (error.code !== 'VAULT_NOT_MOUNTED' && error.code !== 'VAULT_NOT_WRITABLE') return error
+    try {
+      check(true)
+      return ofPath(error, 'VAULT_IO')
+    } catch {
+      return error
+    }
+  }
+
   return {
     check,
+    blame,
     create,
     openPart: (location, attempt) => (
       checkedDevice(),
@@ -289,7 +320,14 @@ function rename(from: string, to: string, inode: bigint): void {
   try {
     renameSync(from, to)
   } catch (error) {
-    if (fileAt(to)?.inode !== inode || sizeOf(from) !== null) throw vaultFailure('rename', from, error)
+    if (fileAt(to)?.inode === inode && sizeOf(from) === null) return
+    if (!cannotRename.includes(errnoOf(error) ?? '')) throw vaultFailure('rename', from, error)
+    throw failure(
+      'VAULT_IO',
+      `Cannot rename ${from}: ${errnoOf(error)!}`,
+      'It is tried again. Where the mount cannot rename at all: vault.publish: direct.',
+      error,
+    )
   }
 }
 

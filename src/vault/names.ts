@@ -3,6 +3,9 @@ import { basename, dirname, join } from 'node:path'
 /** The one file that the vault keeps beside the objects. */
 export const markerName = '.tape-rse.json'
 
+/** Written and removed again at once, to learn whether the mount takes bytes at all. */
+export const trialName = '.tape-rse.trial'
+
 /** Where the part of an attempt is written: beside the object, because a rename cannot cross file systems. */
 export const partOf = (path: string, attempt: number): string => hidden(path, attempt, 'part')
 

@@ -32,6 +32,11 @@ export interface Vault {
    */
   check(known: boolean): { freeBytes: number }
   /**
+   * Who is at fault: the whole mount, or one path. Given an error of another method that would pause everything, looks at the root, and
+   * tries to write there; if that goes well, returns the error of that path alone. Any other error is returned as it is.
+   */
+  blame(error: unknown): unknown
+  /**
    * Begins the part of `attempt`, after removing those of all earlier attempts (a late rename of theirs then fails).
    * `bytes` is the size to come: refused with VAULT_NO_ROOM if it does not fit. With `publish: direct` the object itself is
    * created, exclusively.
