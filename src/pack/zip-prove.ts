@@ -5,8 +5,8 @@ import type { ObjectPlan, OrderMember } from '../model/order.ts'
 import { manifestName } from '../model/manifest.ts'
 import type { Beat, Difference, Input } from './format.ts'
 import { sumsOf } from './sums.ts'
-import { hasDescriptor, layoutOf, localBytes, type Layout } from './zip-layout.ts'
-import { descriptor, endRecords, stampOf, writeCentral, writeLocal, type Stamp } from './zip-records.ts'
+import { centralBytes, descriptorBytes, hasDescriptor, layoutOf, localBytes, type Layout } from './zip-layout.ts'
+import { crcAt, descriptor, endRecords, stampOf, writeCentral, writeLocal, type Stamp } from './zip-records.ts'
 import { headOf, maxHeaderBytes } from './zip-write.ts'
 
 /**
@@ -21,11 +21,12 @@ export function proveZip(
   whole: string | null,
   beat: Beat,
 ): { adler32: string } | Difference {
-  if (input.bytes !== plan.bytes) return { difference: `its size is ${input.bytes}, planned are ${plan.bytes}` }
+  if (input.bytes !== plan.bytes)
+    return { difference: `its size is ${input.bytes}, planned are ${plan.bytes}: ${endOf(plan, input.bytes)}` }
   const stream = readAhead(buffer, input, beat)
   try {
     proveMembers(plan, stream)
-    if (stream.next(1).length > 0) throw new Differs(`it goes on after its end record`)
+    if (stream.next(1).length > 0) throw new Differs(goesOn)
   } catch (error) {
     if (error instanceof Differs) return { difference: error.message }
     throw error
@@ -37,6 +38,42 @@ export function proveZip(
 
 class Differs extends Error {}
 
+const goesOn = 'it goes on after its end record'
+const localHeader = (name: string) => `local header of member "${name}"`
+const dataOf = (name: string) => `data of member "${name}"`
+const descriptorOf = (name: string) => `data descriptor of member "${name}"`
+const entryOf = (name: string) => `directory entry of member "${name}"`
+/** What follows the directory; with ZIP64 records or without. */
+const endStructures = (records: Buffer): readonly (readonly [bytes: number, what: string])[] => {
+  const end = [22, 'end record'] as const
+  return records.length === 22 ? [end] : [[56, 'ZIP64 end record'], [20, 'ZIP64 end record locator'], end]
+}
+
+/** Where an object of another size than planned ends, as the plan has it: no search from its end can say, in a zip of zips. */
+function endOf(plan: ObjectPlan, bytes: number): string {
+  let left = bytes
+  for (const [length, what] of structuresOf(plan)) {
+    if (left < length) return `it ends in the ${what}`
+    left -= length
+  }
+  return goesOn
+}
+
+/** Everything that an object is made of, in its order. */
+function* structuresOf(plan: ObjectPlan): Generator<readonly [bytes: number, what: string]> {
+  const manifest = { name: manifestName, bytes: Buffer.byteLength(plan.manifest) }
+  const layout = layoutOf(manifest.bytes, plan.members)
+  const members = [manifest, ...plan.members]
+  for (const [index, member] of members.entries()) {
+    yield [localBytes(member), localHeader(member.name)]
+    yield [member.bytes, dataOf(member.name)]
+    if (index > 0) yield [descriptorBytes(member.bytes), descriptorOf(member.name)]
+  }
+  for (const [index, member] of members.entries())
+    yield [centralBytes(member, layout.offsets[index]!), entryOf(member.name)]
+  yield* endStructures(endRecords(members.length, layout))
+}
+
 /** One header as it is, and as it has to be. Made once, because millions of members may come by. */
 const found = Buffer.alloc(maxHeaderBytes)
 const planned = Buffer.alloc(maxHeaderBytes)
@@ -47,28 +84,36 @@ function proveMembers(plan: ObjectPlan, stream: Stream): void {
   const head = headOf(plan)
   const manifest = { name: manifestName, bytes: Buffer.byteLength(plan.manifest) }
   const layout = layoutOf(manifest.bytes, plan.members)
-  crcs[0] = crc32(head.subarray(localBytes(manifest)))
-  expect(stream, head, 'manifest')
+  const headerBytes = localBytes(manifest)
+  crcs[0] = crc32(head.subarray(headerBytes))
+  expect(stream, head.subarray(0, headerBytes), localHeader(manifestName))
+  expect(stream, head.subarray(headerBytes), dataOf(manifestName))
   for (const [index, member] of plan.members.entries()) crcs[index + 1] = proveMember(member, stamp, stream)
   proveDirectory(plan, layout, crcs, stamp, stream)
-  expect(stream, endRecords(crcs.length, layout), 'end record')
+  const records = endRecords(crcs.length, layout)
+  let at = 0
+  for (const [bytes, what] of endStructures(records)) expect(stream, records.subarray(at, (at += bytes)), what)
 }
 
 function proveMember(member: OrderMember, stamp: Stamp, stream: Stream): number {
-  const header = take(stream, found, localBytes(member), `local header of member "${member.name}"`)
+  const { name } = member
+  const described = hasDescriptor(member.bytes)
+  const header = take(stream, found, localBytes(member), localHeader(name))
+  // Only the data can say whether its CRC is right; all else is compared first, so that what differs first is named.
+  const crc = described ? 0 : header.readUInt32LE(crcAt)
+  const bytes = writeLocal(planned, member, described, stamp, crc)
+  if (!planned.subarray(0, bytes).equals(header)) throw new Differs(localHeader(name))
   const sums = sumsOf(member)
   for (let left = member.bytes; left > 0;) {
     const part = stream.next(left)
-    if (part.length === 0) throw new Differs(`it ends in the data of member "${member.name}"`)
+    if (part.length === 0) throw new Differs(`it ends in the ${dataOf(name)}`)
     stream.took(sums.add(part), part.length)
     left -= part.length
   }
   const difference = sums.difference()
-  if (difference !== null) throw new Differs(`data of member "${member.name}": its ${difference}`)
-  const described = hasDescriptor(member.bytes)
-  const bytes = writeLocal(planned, member, described, stamp, sums.crc32())
-  if (!planned.subarray(0, bytes).equals(header)) throw new Differs(`local header of member "${member.name}"`)
-  if (described) expect(stream, descriptor(member.bytes, sums.crc32()), `data descriptor of member "${member.name}"`)
+  if (difference !== null) throw new Differs(`${dataOf(name)}: its ${difference}`)
+  if (!described && crc !== sums.crc32()) throw new Differs(localHeader(name))
+  if (described) expect(stream, descriptor(member.bytes, sums.crc32()), descriptorOf(name))
   return sums.crc32()
 }
 
@@ -78,7 +123,7 @@ function proveDirectory(plan: ObjectPlan, layout: Layout, crcs: Uint32Array, sta
     const member = index === 0 ? manifest : plan.members[index - 1]!
     const offset = layout.offsets[index]!
     const bytes = writeCentral(planned, 0, member, index > 0 && hasDescriptor(member.bytes), offset, stamp, crc)
-    expect(stream, planned.subarray(0, bytes), `directory entry of member "${member.name}"`)
+    expect(stream, planned.subarray(0, bytes), entryOf(member.name))
   }
 }
 

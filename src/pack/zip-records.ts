@@ -43,6 +43,9 @@ const flagsOf = (name: string, nameBytes: number, descriptor: boolean) =>
   (descriptor ? descriptorFollows : 0) | (nameBytes > name.length ? utf8 : 0)
 const stored = 0
 
+/** Where a local header has the CRC of its member. */
+export const crcAt = 14
+
 /**
  * Local file header (4.3.7), written into `into` from its start; returns its length. A member with a descriptor has neither CRC
  * nor sizes here, as 4.4.4 asks.
@@ -57,7 +60,7 @@ export function writeLocal(into: Buffer, member: Member, descriptor: boolean, st
   into.writeUInt16LE(stored, 8)
   into.writeUInt16LE(stamp.time, 10)
   into.writeUInt16LE(stamp.date, 12)
-  into.writeUInt32LE(descriptor ? 0 : crc32, 14)
+  into.writeUInt32LE(descriptor ? 0 : crc32, crcAt)
   into.writeUInt32LE(large ? zip64From : bytes, 18)
   into.writeUInt32LE(large ? zip64From : bytes, 22)
   into.writeUInt16LE(nameBytes, 26)
