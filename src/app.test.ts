@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLogger, transports } from 'winston'
-import { archiveOnce, type Ambient } from './app.ts'
+import { archiveOnce, withAgent, type Ambient } from './app.ts'
 import { loadedConfig } from './cli/config.ts'
 import type { Summary } from './catalog/catalog.ts'
 import { startSandboxRucio, type Interference, type SandboxRucio } from './testing/sandbox-rucio.ts'
@@ -200,5 +200,40 @@ describe('archiveOnce()', () => {
     await run()
     expect(sandbox.requests.filter((line) => line.startsWith('GET /auth'))).toHaveLength(1)
     expect(sandbox.requests.some((line) => line.includes('canary'))).toBe(false)
+  })
+
+  describe('withAgent()', () => {
+    const config = async () =>
+      (await loadedConfig({ config: join(directory, 'tape-rse.yaml') }, { env: {}, cwd: directory })).config
+    const aborted = (signal: AbortSignal) =>
+      new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+
+    test.each(['catalog.db', 'catalog.db-wal', 'catalog.db.lock'])(
+      'tells work that does not ask the catalog, too, that %s is gone',
+      async (name) => {
+        const agent = withAgent(
+          await config(),
+          ambient,
+          (_, lost) => {
+            rmSync(join(directory, name))
+            return aborted(lost)
+          },
+          20,
+        )
+        await expect(agent).rejects.toMatchObject({
+          code: 'CATALOG_UNUSABLE',
+          message: expect.stringContaining(`${name} is gone`),
+          hint: expect.stringMatching(/./u),
+        })
+      },
+    )
+
+    test('says what ended the work, not what failed after that', async () => {
+      const agent = withAgent(await config(), ambient, () => {
+        rmSync(join(directory, 'catalog.db'))
+        throw new Error('a bug')
+      })
+      await expect(agent).rejects.toThrow('a bug')
+    })
   })
 })

@@ -8,7 +8,7 @@ import { copyCatalog, openCatalog, readCatalog, type CatalogOptions } from './ca
 import type { Config, PipelineConfig } from './config/schema.ts'
 import { credentialReporter, type CredentialWatch } from './credential-watch.ts'
 import { didKey, type Did } from './model/did.ts'
-import type { Problem } from './model/errors.ts'
+import { problemsOf, type Problem } from './model/errors.ts'
 import { anyMover, type VaultSettings } from './model/order.ts'
 import type { Entry } from './model/target.ts'
 import type { StuckMover } from './model/stuck.ts'
@@ -57,18 +57,19 @@ const workerScript = join(
 
 /** Runs the agent until nothing can move, or until it is stopped; returns what the catalog then says. */
 export async function archiveOnce(config: Config, ambient: Ambient, stop: AbortSignal): Promise<Summary> {
-  return withAgent(config, ambient, async (catalog) => {
+  return withAgent(config, ambient, async (catalog, lost) => {
     await withGrace(
       stop,
       () => config.grace,
       ambient.log,
-      async (signal) => {
+      async (interrupt) => {
+        const signal = AbortSignal.any([interrupt, lost])
         const movers = await openAgentMovers(config, ambient, catalog)
         const work = async (site: Site) => {
           sayIfUntested(site.client, ambient.log, signal)
           await credentialReporter(credentialWatch(config, ambient, catalog))(signal)
-          const began = ambient.now()
-          await runOnce(pipelines(config, catalog, site, ambient, began), { movers: config.movers, stop, signal })
+          const shift = { movers: config.movers, stop: AbortSignal.any([stop, lost]), signal }
+          await runOnce(pipelines(config, catalog, site, ambient, ambient.now()), shift)
         }
         await withSite(config, ambient, work, movers)
       },
@@ -77,31 +78,45 @@ export async function archiveOnce(config: Config, ambient: Ambient, stop: AbortS
   })
 }
 
-/** Has the catalog for an agent alone, and says in it that one is at work. */
+/**
+ * Has the catalog for an agent alone, and says in it that one is at work.
+ * @param work told by its signal that the catalog, or its lock, is no longer the one that was opened: then nothing more is done
+ */
 export async function withAgent<T>(
   config: Config,
   ambient: Ambient,
-  work: (catalog: Catalog) => Promise<T>,
+  work: (catalog: Catalog, lost: AbortSignal) => Promise<T>,
+  everyMs = beatMs,
 ): Promise<T> {
-  const unlock = lockCatalog(config.catalog)
+  const lock = lockCatalog(config.catalog)
   try {
-    const catalog = await openCatalog(catalogOptions(config, ambient))
+    const catalog = await openCatalog({ ...catalogOptions(config, ambient), guard: lock.check })
     try {
       await catalog.voidClaims()
       await catalog.agentStarted({ version: ambient.version, host: hostname(), pid: process.pid }, ambient.now())
-      // Nothing relies on it, and what keeps it from being written down will keep a step from it, too.
-      const beat = setInterval(() => void catalog.agentLives(ambient.now()).catch(() => undefined), beatMs)
+      const lost = new AbortController()
+      const beat = setInterval(() => {
+        catalog.agentLives(ambient.now()).catch((error: unknown) => {
+          // Nothing relies on a beat, and whatever else keeps it from being written down will keep a step from it, too.
+          if (problemsOf(error)[0]!.code === 'CATALOG_UNUSABLE') lost.abort(error)
+        })
+      }, everyMs)
       try {
-        return await work(catalog)
+        const result = await work(catalog, lost.signal)
+        lost.signal.throwIfAborted()
+        await catalog.agentEnded(ambient.now())
+        return result
+      } catch (error) {
+        await catalog.agentEnded(ambient.now()).catch(() => undefined) // what ended the work is told, whatever else fails
+        throw lost.signal.aborted ? lost.signal.reason : error
       } finally {
         clearInterval(beat)
-        await catalog.agentEnded(ambient.now())
       }
     } finally {
       await catalog.close()
     }
   } finally {
-    unlock()
+    lock.release()
   }
 }
 

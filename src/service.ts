@@ -41,7 +41,7 @@ export async function archiveUntilStopped(
   stop: AbortSignal,
 ): Promise<void> {
   let current = first
-  await withAgent(first, ambient, (catalog) =>
+  await withAgent(first, ambient, (catalog, lost) =>
     withGrace(
       stop,
       () => current.grace,
@@ -49,7 +49,10 @@ export async function archiveUntilStopped(
       async (signal) => {
         const movers = await openAgentMovers(first, ambient, catalog)
         const broken = new AbortController()
-        const shift = { stop: AbortSignal.any([stop, broken.signal]), signal: AbortSignal.any([signal, broken.signal]) }
+        const shift = {
+          stop: AbortSignal.any([stop, lost, broken.signal]),
+          signal: AbortSignal.any([signal, lost, broken.signal]),
+        }
         const controls = new Map<string, Mutex>()
         const begin = (config: Config) => beginSession(config, { catalog, movers, ambient, controls, ...shift })
         let session = begin(first)

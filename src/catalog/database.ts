@@ -3,7 +3,9 @@ import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { CompiledQuery, Kysely, SqliteDialect, type SqliteDatabase } from 'kysely'
 import { Migrator } from 'kysely/migration'
-import { failure } from '../model/errors.ts'
+import { sameFiles } from '../io/same-files.ts'
+import { failure, TapeRseError } from '../model/errors.ts'
+import { faultOf, hintOf } from './faults.ts'
 import { migrations } from './migrations.ts'
 import type { Tables } from './tables.ts'
 
@@ -23,23 +25,80 @@ const networkFilesystems: ReadonlyMap<number, string> = new Map([
   [0x01021997, '9p'],
 ])
 
+/** Called before each statement; what it throws keeps the statement from being run. */
+export type Guard = () => void
+
+interface Same {
+  readonly check: Guard
+  readonly settle: () => void
+}
+
 /** What kysely's dialect asks of a driver, said by Node's own SQLite. */
-function driver(sqlite: DatabaseSync): SqliteDatabase {
+function driver(file: string, sqlite: DatabaseSync, guard: Guard, same: Same | null): SqliteDatabase {
+  const call = <T>(work: () => T): T => {
+    try {
+      return work()
+    } catch (error) {
+      throw faultOf(file, error) ?? error
+    }
+  }
   return {
     prepare(text) {
+      if (text !== 'rollback') {
+        guard()
+        same?.check()
+      }
       // A transaction that begins by reading could otherwise fail when it comes to write.
-      const statement: StatementSync = sqlite.prepare(text === 'begin' ? 'begin immediate' : text)
+      const statement: StatementSync = call(() => sqlite.prepare(text === 'begin' ? 'begin immediate' : text))
       return {
         reader: statement.columns().length > 0,
-        all: (parameters) => statement.all(...(parameters as never[])),
+        all: (parameters) => call(() => statement.all(...(parameters as never[]))),
         run: (parameters) => {
-          const { changes, lastInsertRowid } = statement.run(...(parameters as never[]))
+          const { changes, lastInsertRowid } = call(() => statement.run(...(parameters as never[])))
           return { changes, lastInsertRowid }
         },
         iterate: (parameters) => statement.iterate(...(parameters as never[])) as IterableIterator<unknown>,
       }
     },
-    close: () => sqlite.close(),
+    close() {
+      same?.settle()
+      sqlite.close()
+    },
+  }
+}
+
+/**
+ * Looks before each statement, which costs less than the statement, whether the path of the catalog and of its log still lead to what is
+ * open: what is committed to another file is lost, and nothing shall be told to Rucio on the strength of it.
+ */
+function watchFiles(file: string, sqlite: DatabaseSync): Same {
+  sqlite.prepare('SELECT name FROM sqlite_master').all() // from then on it has its log
+  const changed = sameFiles([file, `${realpathSync(file)}-wal`])
+
+  /**
+   * Empties the log into the file that is open, whatever its name is now: SQLite would take a log that is left beside another file for
+   * a part of that one. In the middle of a transaction it cannot; then closing does.
+   */
+  function settle(): void {
+    if (changed() === null) return
+    try {
+      sqlite.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    } catch {
+      // The log stays as it is.
+    }
+  }
+  return {
+    settle,
+    check() {
+      const found = changed()
+      if (found === null) return
+      settle()
+      throw unusable(
+        file,
+        `${found.path} ${found.what}, under a program that works with it`,
+        'Put the right one there, or a backup, by docs/operations.md, "The catalog"; then start the agent again.',
+      )
+    },
   }
 }
 
@@ -50,28 +109,34 @@ const unusable = (file: string, what: string, hint: string, cause?: unknown) =>
  * Opens the catalog's SQLite file, created and migrated when `write`.
  * @param file a path, or `:memory:`
  * @param anywhere the config allows a network file system
+ * @param guard called before each statement; what it throws keeps the statement from being run
  * @throws TapeRseError CATALOG_UNUSABLE: on a network file system, not a catalog, written by a newer version, absent for a reader
  */
-export async function openDatabase(file: string, write: boolean, anywhere: boolean): Promise<Db> {
+export async function openDatabase(
+  file: string,
+  write: boolean,
+  anywhere: boolean,
+  guard: Guard = () => undefined,
+): Promise<Db> {
   if (file !== ':memory:') refusePlace(file, write, anywhere)
   let sqlite: DatabaseSync
+  let same: Same | null = null
   try {
     sqlite = new DatabaseSync(file, { readOnly: !write, timeout: 10_000 })
     // PostgreSQL's LIKE knows small letters from capitals; SQLite's has to be told.
     sqlite.exec('PRAGMA foreign_keys = ON; PRAGMA case_sensitive_like = ON')
     refuseForeign(file, sqlite)
     if (write) sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+    if (write && file !== ':memory:') same = watchFiles(file, sqlite)
   } catch (error) {
     if (error instanceof Error && 'hint' in error) throw error
     const what = error instanceof Error ? error.message : String(error)
-    throw unusable(
-      file,
-      what,
-      'See that it is a catalog of tape-rse, and that the agent may read and write it and its directory.',
-      error,
-    )
+    const hint = 'See that it is a catalog of tape-rse, and that the agent may read and write it and its directory.'
+    throw unusable(file, what, hintOf(error) ?? hint, error)
   }
-  const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: driver(sqlite) }) })
+  const db = new Kysely<Tables>({
+    dialect: new SqliteDialect({ database: driver(file, sqlite, guard, same) }),
+  })
   try {
     await migrate(file, db, write)
   } catch (error) {
@@ -131,6 +196,7 @@ async function migrate(file: string, db: Db, write: boolean): Promise<void> {
       'Run `tape-rse run --once`: it brings the catalog up to date.',
     )
   const { error } = await migrator.migrateToLatest()
+  if (error instanceof TapeRseError) throw error
   if (error !== undefined) throw unusable(file, 'it could not be brought up to date', 'See the cause.', error)
 }
 

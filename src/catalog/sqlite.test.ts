@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -62,6 +62,17 @@ describe('a catalog file', () => {
     expect(execFileSync('sh', ['-c', `ls ${directory}`], { encoding: 'utf8' })).not.toContain('kysely')
   })
 
+  test('that is damaged is said to be so, with what to do', async () => {
+    await (await openCatalog(options(file))).close()
+    const bytes = readFileSync(file)
+    writeFileSync(file, bytes.fill(0xaa, 4096))
+    await expect(openCatalog(options(file))).rejects.toMatchObject({
+      code: 'CATALOG_UNUSABLE',
+      message: expect.stringMatching(/catalog\.db: .*malformed/u),
+      hint: expect.stringContaining('backup'),
+    })
+  })
+
   test('that a newer version wrote is refused', async () => {
     await (await openCatalog(options(file))).close()
     const sqlite = new DatabaseSync(file)
@@ -78,20 +89,119 @@ describe('a catalog file', () => {
     })
   })
 
+  describe('that is no longer the one that was opened', () => {
+    const later = new Date(1)
+    /** A catalog that knows two vaults, and a backup of it that knows the first. */
+    async function opened() {
+      const catalog = await openCatalog(options(file))
+      await catalog.rememberVault('/first', new Date(0))
+      const sqlite = new DatabaseSync(file)
+      sqlite.exec(`VACUUM INTO '${file}.backup'`)
+      sqlite.close()
+      await catalog.rememberVault('/second', new Date(0))
+      return catalog
+    }
+    const vaults = (of: string) => {
+      const sqlite = new DatabaseSync(of)
+      const rows = sqlite
+        .prepare('SELECT root FROM vaults')
+        .all()
+        .map(({ root }) => root)
+      expect(sqlite.prepare('PRAGMA integrity_check').get()).toEqual({ integrity_check: 'ok' })
+      sqlite.close()
+      return rows
+    }
+    const unusable = (what: string) => ({
+      code: 'CATALOG_UNUSABLE',
+      message: expect.stringContaining(what),
+      hint: expect.stringMatching(/./u),
+    })
+
+    test.each([
+      ['removed', () => rmSync(file), 'catalog.db is gone'],
+      ['replaced by another', () => renameSync(`${file}.backup`, file), 'catalog.db is another file'],
+      ['without its log', () => rmSync(`${file}-wal`), 'catalog.db-wal is gone'],
+    ])('is neither written nor read any more, when it was %s', async (_, happen, what) => {
+      const catalog = await opened()
+      happen()
+      await expect(catalog.rememberVault('/third', later)).rejects.toMatchObject(unusable(what))
+      await expect(catalog.hold([], null, later)).rejects.toMatchObject(unusable(what))
+      await expect(catalog.ready('p', 1, { now: later, failedBefore: null })).rejects.toMatchObject(unusable(what))
+      await catalog.close()
+    })
+
+    test('is left as a backup that can be used: nothing of the old one gets into it', async () => {
+      const catalog = await opened()
+      renameSync(file, `${file}.old`)
+      renameSync(`${file}.backup`, file)
+      await expect(catalog.rememberVault('/third', later)).rejects.toMatchObject(unusable('another file'))
+      await catalog.close()
+      expect(vaults(file)).toEqual(['/first'])
+      expect(vaults(`${file}.old`)).toEqual(['/first', '/second'])
+    })
+
+    test('loses nothing that was committed when its log is removed', async () => {
+      const catalog = await opened()
+      rmSync(`${file}-wal`)
+      await expect(catalog.rememberVault('/third', later)).rejects.toMatchObject(unusable('is gone'))
+      await catalog.close()
+      expect(vaults(file)).toEqual(['/first', '/second'])
+    })
+
+    test('is not committed to in the middle of a transaction', async () => {
+      let statements = -Infinity
+      const guard = () => {
+        if (++statements === 3) rmSync(file)
+      }
+      await (await opened()).close()
+      const catalog = await openCatalog({ ...options(file), guard })
+      statements = 0
+      await expect(catalog.hold([{ scope: 'a', name: 'b' }], null, later)).rejects.toMatchObject(unusable('is gone'))
+      expect(statements).toBe(3) // begin, insert, commit
+      await catalog.close()
+    })
+  })
+
   describe('lockCatalog()', () => {
     test('lets one agent in at a time', () => {
-      const unlock = lockCatalog(file)
+      const lock = lockCatalog(file)
       expect(() => lockCatalog(file)).toThrow(expect.objectContaining({ code: 'CATALOG_LOCKED' }))
-      unlock()
-      lockCatalog(file)()
+      lock.release()
+      lockCatalog(file).release()
     })
 
     test('lets one agent in, by whatever name the catalog is called', async () => {
       await (await openCatalog(options(file))).close()
       symlinkSync(file, join(directory, 'link.db'))
-      const unlock = lockCatalog(join(directory, 'link.db'))
+      const lock = lockCatalog(join(directory, 'link.db'))
       expect(() => lockCatalog(file)).toThrow(expect.objectContaining({ code: 'CATALOG_LOCKED' }))
-      unlock()
+      lock.release()
+    })
+
+    test('lets one agent in, by whatever name a catalog is called that is still to be made', () => {
+      symlinkSync('catalog.db', join(directory, 'link.db'))
+      const lock = lockCatalog(join(directory, 'link.db'))
+      expect(() => lockCatalog(file)).toThrow(expect.objectContaining({ code: 'CATALOG_LOCKED' }))
+      lock.release()
+    })
+
+    test.each([
+      ['gone', () => rmSync(`${file}.lock`)],
+      [
+        'another file',
+        () => {
+          rmSync(`${file}.lock`)
+          lockCatalog(file)
+        },
+      ],
+    ])('tells its holder that its file is %s', (what, happen) => {
+      const lock = lockCatalog(file)
+      lock.check()
+      happen()
+      expect(lock.check).toThrow(
+        expect.objectContaining({ code: 'CATALOG_UNUSABLE', message: expect.stringContaining(`.lock is ${what}`) }),
+      )
+      lock.release()
     })
 
     test('is held against another process, and free as soon as its holder is killed', () => {
@@ -100,13 +210,13 @@ describe('a catalog file', () => {
         const lock = new DatabaseSync(process.argv[1], { timeout: 0 })
         lock.exec('BEGIN EXCLUSIVE')
         process.kill(process.pid, 'SIGKILL')`
-      const unlock = lockCatalog(file)
+      const lock = lockCatalog(file)
       const run = () =>
         execFileSync(process.execPath, ['--no-warnings', '-e', script, `${file}.lock`], { stdio: 'pipe' })
       expect(run).toThrow(/locked/u)
-      unlock()
+      lock.release()
       expect(run).toThrow(expect.objectContaining({ signal: 'SIGKILL' }))
-      lockCatalog(file)()
+      lockCatalog(file).release()
     })
   })
 })

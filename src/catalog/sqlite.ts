@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { sql } from 'kysely'
 import { bundleMethods } from './bundles.ts'
 import type { Catalog, CatalogReader } from './catalog.ts'
-import { openDatabase, type Db } from './database.ts'
+import { openDatabase, type Db, type Guard } from './database.ts'
 import { reportMethods } from './reports.ts'
 import { siteMethods } from './site.ts'
 import { targetMethods } from './targets.ts'
@@ -14,6 +14,8 @@ export interface CatalogOptions {
   readonly newId: () => string
   readonly now: () => Date
   readonly onNetworkFilesystem: boolean
+  /** Called before each statement; what it throws keeps the statement from being run. */
+  readonly guard?: Guard
 }
 
 /**
@@ -22,7 +24,7 @@ export interface CatalogOptions {
  * @throws TapeRseError CATALOG_UNUSABLE
  */
 export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
-  return fromDatabase(await openDatabase(options.file, true, options.onNetworkFilesystem), options)
+  return fromDatabase(await openDatabase(options.file, true, options.onNetworkFilesystem, options.guard), options)
 }
 
 async function fromDatabase(db: Db, options: CatalogOptions): Promise<Catalog> {
