@@ -1,7 +1,7 @@
 import { existsSync, realpathSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { CompiledQuery, Kysely, SqliteDialect, type SqliteDatabase } from 'kysely'
+import { CompiledQuery, Kysely, SqliteAdapter, SqliteDialect, type SqliteDatabase } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import { sameFiles } from '../io/same-files.ts'
 import { failure, TapeRseError } from '../model/errors.ts'
@@ -102,6 +102,18 @@ function watchFiles(file: string, sqlite: DatabaseSync): Same {
   }
 }
 
+/** SQLite's tables are made in transactions like anything else, which kysely does not make use of: half a migration cannot be mended. */
+class TransactionalAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true
+  }
+}
+class TransactionalDialect extends SqliteDialect {
+  override createAdapter(): SqliteAdapter {
+    return new TransactionalAdapter()
+  }
+}
+
 const unusable = (file: string, what: string, hint: string, cause?: unknown) =>
   failure('CATALOG_UNUSABLE', `Cannot use the catalog ${file}: ${what}`, hint, cause)
 
@@ -135,7 +147,7 @@ export async function openDatabase(
     throw unusable(file, what, hintOf(error) ?? hint, error)
   }
   const db = new Kysely<Tables>({
-    dialect: new SqliteDialect({ database: driver(file, sqlite, guard, same) }),
+    dialect: new TransactionalDialect({ database: driver(file, sqlite, guard, same) }),
   })
   try {
     await migrate(file, db, write)
