@@ -10,16 +10,8 @@ import { hpssfsVault } from '../src/vault/hpssfs.ts'
 import { seedDataset } from './rucio/testbed.ts'
 import { makeSite } from './site.ts'
 import { describeUnless } from './skip.ts'
+import { mayNotMount } from './small-mount.ts'
 import { describeWithRucio } from './with-rucio.ts'
-
-/** Why this user may not mount a tmpfs: root may, mostly. */
-const mayNotMount = (() => {
-  const directory = mkdtempSync(join(tmpdir(), 'may-mount-'))
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', directory]).status === 0
-  if (mounted) execFileSync('umount', [directory])
-  rmSync(directory, { recursive: true })
-  return mounted ? null : 'this user may not mount a tmpfs'
-})()
 
 describeUnless(mayNotMount, 'the vault on real small mounts')('hpssfsVault() on a real mount', () => {
   let root: string
