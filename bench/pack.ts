@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path'
 import { adler32, hex32 } from '../src/io/adler32.ts'
 import { anyMover, type ObjectPlan, type OrderMember, type VaultSettings } from '../src/model/order.ts'
-import { startSupervisor } from '../src/mover/supervisor.ts'
+import { startMovers } from '../src/testing/movers.ts'
 import { zipFormat } from '../src/pack/zip.ts'
 import { command, median, timed, type Result } from './measure.ts'
 
@@ -45,10 +45,7 @@ async function benchWorkload({ name, files, bytes, aims }: Workload, rounds: num
   mkdirSync(source)
   mkdirSync(vault.root)
   const script = join(import.meta.dirname, '..', 'dist', 'mover', 'worker.js')
-  const movers = startSupervisor({
-    ...{ script, movers: 1, deadlines: { move: 600_000, look: 600_000 }, killMs: 5000 },
-    ...{ whereabouts: null, now: () => new Date(), onStuck: () => undefined },
-  })
+  const movers = startMovers({ script, deadlines: { move: 600_000, look: 600_000 } })
   const signal = new AbortController().signal
   try {
     const object = makeSources(source, files, bytes)

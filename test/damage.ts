@@ -17,8 +17,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { adler32, hex32 } from '../src/io/adler32.ts'
 import { anyMover, type ObjectPlan, type Packed, type Proved, type VaultSettings } from '../src/model/order.ts'
-import { startSupervisor } from '../src/mover/supervisor.ts'
 import { zipFormat } from '../src/pack/zip.ts'
+import { startMovers } from '../src/testing/movers.ts'
 import { numbers } from '../src/testing/numbers.ts'
 import { makeZip } from './zips.ts'
 
@@ -165,8 +165,7 @@ export async function openBench(root?: string): Promise<Bench> {
   const object: ObjectPlan = { manifest, time: Date.UTC(2026, 0, 2, 3, 4, 6) / 1000, members, bytes }
 
   const location = 'raw/night/night.g1.1-1.zip'
-  const script = join(import.meta.dirname, '..', 'src', 'mover', 'worker.ts')
-  const movers = startSupervisor({ script, movers: 2, stallMs: 60_000, killMs: 5000 })
+  const movers = startMovers({ movers: 2 })
   const never = new AbortController().signal
   await movers.run<'check'>({ kind: 'check', vault, known: false }, anyMover, never)
   let packed: { readonly sum: string; readonly by: number } = { sum: '', by: 0 }

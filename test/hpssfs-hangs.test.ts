@@ -7,8 +7,8 @@ import { adler32, hex32 } from '../src/io/adler32.ts'
 import { processAt } from '../src/io/processes.ts'
 import { anyMover, type PackOrder, type VaultSettings } from '../src/model/order.ts'
 import type { StuckMover } from '../src/model/stuck.ts'
-import { startSupervisor } from '../src/mover/supervisor.ts'
 import { zipFormat } from '../src/pack/zip.ts'
+import { startMovers } from '../src/testing/movers.ts'
 import { mountHpssfs, whyNoHpssfs, type Fault } from './hpssfs/mount.ts'
 import { mountedSite, type MountedSite } from './mounted.ts'
 import { childrenOf } from './processes.ts'
@@ -237,10 +237,9 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
     const [vaultMount, sourceMount] = [await mountHpssfs(), await mountHpssfs()]
     const directory = mkdtempSync(join(tmpdir(), 'hangs-'))
     const told: (readonly StuckMover[])[] = []
-    const movers = startSupervisor({
-      script: join(import.meta.dirname, '..', 'src', 'mover', 'worker.ts'),
+    const movers = startMovers({
       ...{ movers: 2, deadlines: { move: 1500, look: 1500 }, killMs: 1000, whereabouts: join(directory, 'movers') },
-      ...{ now: () => new Date(), onStuck: (stuck) => void told.push(stuck) },
+      onStuck: (stuck) => void told.push(stuck),
     })
     const never = new AbortController().signal
     const vault: VaultSettings = {

@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { anyMover, type OrderOf } from '../model/order.ts'
-import { startSupervisor, type Supervisor } from './supervisor.ts'
+import { startMovers } from '../testing/movers.ts'
+import type { Supervisor } from './supervisor.ts'
 
 /** A mover that does what the file name of its order says. */
 const worker = `
@@ -39,9 +40,7 @@ describe('startSupervisor()', () => {
   let directory: string
   let script: string
   let movers: Supervisor
-  const rest = { killMs: 2000, whereabouts: null, now: () => new Date(), onStuck: () => undefined }
-  const start = (ms = 20_000) =>
-    (movers = startSupervisor({ script, movers: 1, deadlines: { move: ms, look: ms }, ...rest }))
+  const start = (ms = 20_000) => (movers = startMovers({ script, deadlines: { move: ms, look: ms }, killMs: 2000 }))
   beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), 'movers-'))
     script = join(directory, 'worker.mjs')

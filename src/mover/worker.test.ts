@@ -18,7 +18,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { adler32, hex32 } from '../io/adler32.ts'
 import { anyMover, type ObjectPlan, type PackOrder, type VaultSettings } from '../model/order.ts'
 import { zipFormat } from '../pack/zip.ts'
-import { startSupervisor, type Supervisor } from './supervisor.ts'
+import { startMovers } from '../testing/movers.ts'
+import type { Supervisor } from './supervisor.ts'
 
 /** Real movers: child processes that pack real files into a real directory. */
 describe('a mover', () => {
@@ -35,10 +36,7 @@ describe('a mover', () => {
     vault = { root: join(base, 'vault'), mount: null, publish: 'rename', minFree: 0, owner: 'us' }
     mkdirSync(source)
     mkdirSync(vault.root)
-    movers = startSupervisor({
-      ...{ script, movers: 1, deadlines: { move: 60_000, look: 60_000 }, killMs: 5000 },
-      ...{ whereabouts: join(base, 'movers'), now: () => new Date(), onStuck: () => undefined },
-    })
+    movers = startMovers({ whereabouts: join(base, 'movers') })
     await movers.run<'check'>({ kind: 'check', vault, known: false }, anyMover, never)
   })
   afterEach(async () => {
