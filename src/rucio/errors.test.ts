@@ -91,4 +91,9 @@ describe('errorOfRefusal()', () => {
   ])('reads Retry-After: %s as %s ms', (header, afterMs) => {
     expect(refusal(503, '', { 'retry-after': header }).afterMs).toBe(afterMs)
   })
+
+  test('reads a date in Retry-After by the clock of the server, where it tells that', () => {
+    const tomorrow = { date: 'Sat, 28 Nov 2026 12:00:00 GMT', 'retry-after': 'Sat, 28 Nov 2026 12:00:09 GMT' }
+    expect(refusal(503, '', tomorrow).afterMs).toBe(9000)
+  })
 })

@@ -58,7 +58,7 @@ export function errorOfRefusal(what: string, refusal: Refusal, secrets: readonly
     status: refusal.status,
     exceptionClass,
     again,
-    afterMs: retryAfter(refusal.header('retry-after'), now),
+    afterMs: retryAfter(refusal.header('retry-after'), refusal.header('date'), now),
   })
 }
 
@@ -155,12 +155,13 @@ const inHtml = (text: string): string =>
     .replaceAll('"', '&#34;')
     .replaceAll("'", '&#39;')
 
-/** Milliseconds asked for by a Retry-After header, in either of its forms (RFC 9110, 10.2.3). */
-function retryAfter(header: string | null, now: Date): number | null {
+/** Milliseconds asked for by a Retry-After header, in either of its forms (RFC 9110, 10.2.3): a date is of the server's own clock. */
+function retryAfter(header: string | null, date: string | null, now: Date): number | null {
   if (header === null) return null
   if (/^\d+$/.test(header)) return Number(header) * 1000
   const until = Date.parse(header)
-  return Number.isNaN(until) ? null : Math.max(0, until - now.getTime())
+  const answered = Date.parse(date ?? '')
+  return Number.isNaN(until) ? null : Math.max(0, until - (Number.isNaN(answered) ? now.getTime() : answered))
 }
 
 function hintOf(code: ErrorCode): string {
