@@ -438,11 +438,11 @@ describe('serve()', () => {
     everyMs = 60_000,
   ): Promise<void> {
     const stop = new AbortController()
-    const pipeline = change({ ...(await world.start()), due: () => ({ now: world.time, failedBefore: null }) })
+    const pipeline = change(await world.start())
     let next = 0
     const timetable: Timetable = {
-      due: (now) => now.getTime() >= next,
-      began: (now) => (next = now.getTime() + everyMs),
+      due: () => world.clock() >= next,
+      began: () => (next = world.clock() + everyMs),
     }
     const clock = setInterval(() => (world.time = new Date(world.time.getTime() + 2000)), 2)
     const serving = serve([{ pipeline, timetable, alone: mutex() }], {
@@ -636,6 +636,57 @@ describe('serve()', () => {
     await serveUntil(world, () => isDone(world, 'a', 'c'), failing)
     expect(await rowsOf(world, 'b')).toMatchObject([{ state: 'requested', problems: [{ code: 'VAULT_IO' }] }, {}])
     expect(world.log.filter((line) => line.includes('paused'))).toEqual([])
+  })
+
+  test.each([86_400_000, -86_400_000])(
+    'polls, probes and tells as ever when the time of day is set by %i ms',
+    async (jump) => {
+      const world = await memoryWorld(['a', 'b'])
+      const began = performance.now()
+      world.clock = () => 1000 * (performance.now() - began)
+      dataset(world, 'b').tag = null
+      world.store.owner = 'another-catalog'
+      let checks = 0
+      const jumpy = (pipeline: Pipeline): Pipeline => ({
+        ...pipeline,
+        movers: {
+          run: (order, ...rest) => {
+            if (order.kind === 'check' && ++checks % 2 === 1) world.time = new Date(world.time.getTime() + jump)
+            if (order.kind === 'check' && checks === 4) world.store.owner = null
+            return pipeline.movers.run(order, ...rest)
+          },
+        },
+      })
+      await serveUntil(world, untilCommitted(world, 'a', 'acknowledged'), jumpy)
+      const [polled, lived] = [checks, world.clock()]
+      dataset(world, 'b').tag = 'need'
+      await serveUntil(world, untilCommitted(world, 'b', 'acknowledged'), jumpy)
+      expect(polled).toBeLessThanOrEqual(6 + lived / 60_000)
+      await expectArchived(world, ['a', 'b'])
+    },
+  )
+
+  test('tries at once what failed by a clock that was set back since, and then waits again', async () => {
+    const world = await memoryWorld(['a', 'b'])
+    const tries: Date[] = []
+    const failing = (pipeline: Pipeline): Pipeline => ({
+      ...pipeline,
+      movers: {
+        run: (order, ...rest) => {
+          if (order.kind === 'pack' && locationOf(order).includes('/a/')) {
+            tries.push(world.time)
+            throw failure('SOURCE_MISSING', 'Cannot read a/0.fits: it is gone', 'Put it back.')
+          }
+          return pipeline.movers.run(order, ...rest)
+        },
+      },
+    })
+    await serveUntil(world, () => tries.length === 1, failing)
+    world.time = new Date(world.time.getTime() - 86_400_000)
+    const back = world.time.getTime()
+    await serveUntil(world, () => world.time.getTime() > back + 100_000, failing)
+    expect(tries.length).toBe(2)
+    expect(await rowsOf(world, 'a')).toMatchObject([{ failures: 2 }])
   })
 
   test('ends with what is a bug, at once', async () => {

@@ -50,9 +50,9 @@ export async function runOnce(pipelines: readonly Pipeline[], shift: Shift): Pro
 
 /** When to poll. */
 export interface Timetable {
-  readonly due: (now: Date) => boolean
+  readonly due: () => boolean
   /** A poll has begun. */
-  readonly began: (now: Date) => void
+  readonly began: () => void
 }
 
 /** A pipeline that works until it is stopped. */
@@ -104,6 +104,7 @@ async function runPipelineOnce(p: Pipeline, shift: Shift): Promise<void> {
   }
   try {
     await openVault(p, shift.signal)
+    await p.catalog.endBackOffs(p.name) // commit
     let changed = true
     for (let round = 0; changed && round < rounds && !shift.stop.aborted; round++) {
       const before = await supersededCount(p)
@@ -173,6 +174,7 @@ const steadyMs = 600_000
  */
 interface Gate {
   open: boolean
+  /** By the pipeline's clock, as `probeAt`. */
   openedAt: number
   failures: number
   probeAt: number
@@ -183,12 +185,12 @@ async function serveOne({ pipeline: p, timetable, alone }: Service, shift: Shift
   const { movers, stop, signal, napMs = gatherMs } = shift
   const broken = new AbortController()
   const both = AbortSignal.any([signal, broken.signal])
-  const gate: Gate = { open: false, openedAt: 0, failures: 0, probeAt: 0, said: null }
+  const gate: Gate = { open: false, openedAt: 0, failures: 0, probeAt: -Infinity, said: null }
 
   async function shut(error: unknown): Promise<void> {
     const { code } = problemsOf(error)[0]!
     await pause(p, error)
-    const now = p.now().getTime()
+    const now = p.clock()
     gate.failures = gate.open && now - gate.openedAt >= steadyMs ? 1 : gate.failures + 1
     gate.open = false
     gate.probeAt = now + probeMs(gate.failures, p.random)
@@ -199,7 +201,7 @@ async function serveOne({ pipeline: p, timetable, alone }: Service, shift: Shift
   /** Looks whether vault and source answer, and polls. */
   async function look(): Promise<void> {
     if (stop.aborted) return
-    timetable.began(p.now())
+    timetable.began()
     await openVault(p, both)
     await poll(p, both)
     if (gate.open) return
@@ -207,12 +209,11 @@ async function serveOne({ pipeline: p, timetable, alone }: Service, shift: Shift
     if (gate.said === 'VAULT_FULL') await firstWithWork(p, moving, both)
     await p.catalog.unpause(p.name) // commit
     if (gate.said !== null) p.log.info(`pipeline ${p.name} goes on`)
-    Object.assign(gate, { open: true, openedAt: p.now().getTime(), said: null })
+    Object.assign(gate, { open: true, openedAt: p.clock(), said: null })
   }
 
   const keep: Work = async () => {
-    const now = p.now()
-    if (gate.open ? !timetable.due(now) : now.getTime() < gate.probeAt) return false
+    if (gate.open ? !timetable.due() : p.clock() < gate.probeAt) return false
     if (!(await mayBegin(p))) return false
     await alone(look)
     return true
@@ -227,7 +228,7 @@ async function serveOne({ pipeline: p, timetable, alone }: Service, shift: Shift
     try {
       if (dispositionOf(error) === 'stop') throw error
       // Lanes that fail together fail of one thing.
-      if (gate.open || p.now().getTime() >= gate.probeAt) await shut(error)
+      if (gate.open || p.clock() >= gate.probeAt) await shut(error)
     } catch (worse) {
       broken.abort()
       throw worse

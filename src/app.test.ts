@@ -19,6 +19,7 @@ describe('archiveOnce()', () => {
   const ambient: Ambient = {
     env: {},
     now: () => new Date(),
+    clock: () => performance.now(),
     random: () => 0.5,
     newId: () => 'catalog-id',
     log: createLogger({ silent: true, transports: [new transports.Console()] }), // eslint-disable-line @typescript-eslint/no-unsafe-class-instance-assignment -- as in cli/log.ts

@@ -28,6 +28,8 @@ import type { Source } from './source/source.ts'
 /** What the world gives a program, as arguments: the clock, chance, names, and where it tells what happens. */
 export interface Ambient {
   readonly now: () => Date
+  /** Milliseconds that only go on, whatever is done to the time of day: what waits in this process goes by them. */
+  readonly clock: () => number
   /** [0, 1) */
   readonly random: () => number
   /** A new UUID. */
@@ -69,7 +71,7 @@ export async function archiveOnce(config: Config, ambient: Ambient, stop: AbortS
           sayIfUntested(site.client, ambient.log, signal)
           await credentialReporter(credentialWatch(config, ambient, catalog))(signal)
           const shift = { movers: config.movers, stop: AbortSignal.any([stop, lost]), signal }
-          await runOnce(pipelines(config, catalog, site, ambient, ambient.now()), shift)
+          await runOnce(pipelines(config, catalog, site, ambient), shift)
         }
         await withSite(config, ambient, work, movers)
       },
@@ -175,7 +177,8 @@ export async function planOnce<T>(
   const catalog = await copyCatalog(catalogOptions(config, ambient))
   try {
     await withSite(config, ambient, async (site) => {
-      for (const pipeline of pipelines(config, catalog, site, ambient, ambient.now())) {
+      for (const pipeline of pipelines(config, catalog, site, ambient)) {
+        await catalog.endBackOffs(pipeline.name)
         await poll(pipeline, signal)
         for (const step of [freezeNext, assignNext]) while (await step(pipeline, signal));
       }
@@ -222,13 +225,7 @@ export async function planDid<T>(
           missing: () => Promise.resolve(null),
           freeze: () => Promise.resolve([freezing]),
         }
-        const [p] = pipelines(
-          { ...config, pipelines: [pipeline] },
-          catalog,
-          { client, movers, source },
-          ambient,
-          ambient.now(),
-        )
+        const [p] = pipelines({ ...config, pipelines: [pipeline] }, catalog, { client, movers, source }, ambient)
         await planAlone({ ...p!, source: alone, log: silent }, did, signal)
         const problems = 'content' in freezing ? await diskProblems(movers, root, freezing.content.entries, signal) : []
         reports.push(await report({ catalog, pipeline: pipeline.name, open, problems }))
@@ -252,6 +249,7 @@ async function planAlone(p: Pipeline, did: Did, signal: AbortSignal): Promise<vo
     p.now(),
   )
   await p.catalog.unhold([did])
+  await p.catalog.endBackOffs(p.name)
   await poll(p, signal)
   for (const step of [freezeNext, assignNext]) while (await step(p, signal));
 }
@@ -336,6 +334,7 @@ export function openSite({ rucio }: Config, ambient: Ambient, movers: Supervisor
     ...connectionOf(rucio, ambient.env),
     userAgent: `tape-rse/${ambient.version}`,
     now: ambient.now,
+    clock: ambient.clock,
     random: ambient.random,
     ...(ambient.sleep !== undefined && { sleep: ambient.sleep }),
   })
@@ -344,17 +343,8 @@ export function openSite({ rucio }: Config, ambient: Ambient, movers: Supervisor
   return { client, movers, source }
 }
 
-/**
- * The config's pipelines, ready to work.
- * @param failedBefore what failed before that moment is due, whatever its back-off says; null: only time counts
- */
-export function pipelines(
-  config: Config,
-  catalog: Catalog,
-  site: Site,
-  ambient: Ambient,
-  failedBefore: Date | null,
-): readonly Pipeline[] {
+/** The config's pipelines, ready to work. */
+export function pipelines(config: Config, catalog: Catalog, site: Site, ambient: Ambient): readonly Pipeline[] {
   const format = zipFormat()
   return config.pipelines.map((pipeline) => ({
     name: pipeline.name,
@@ -366,8 +356,8 @@ export function pipelines(
     vault: vaultSettings(pipeline, catalog.id),
     movers: site.movers,
     catalog,
-    due: () => ({ now: ambient.now(), failedBefore }),
     now: ambient.now,
+    clock: ambient.clock,
     random: ambient.random,
     log: ambient.log,
   }))

@@ -23,6 +23,7 @@ async function main(argv: readonly string[]): Promise<number> {
   })
   const terminal: Terminal = {
     now,
+    clock: () => performance.now(),
     random: Math.random,
     newId: randomUUID,
     log,

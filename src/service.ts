@@ -108,10 +108,10 @@ function beginSession(config: Config, { catalog, movers, ambient, controls, stop
   const retired = new AbortController()
   const site = openSite(config, ambient, movers)
   sayIfUntested(site.client, ambient.log, signal)
-  const services = pipelines(config, catalog, site, ambient, null).map((pipeline) => {
+  const services = pipelines(config, catalog, site, ambient).map((pipeline) => {
     const alone = controls.get(pipeline.name) ?? mutex()
     controls.set(pipeline.name, alone)
-    return { pipeline, alone, timetable: runTimetable(config.schedule, ambient.random) }
+    return { pipeline, alone, timetable: runTimetable(config.schedule, ambient) }
   })
   // Who polls often wants to hear soon.
   const napMs = 'every' in config.schedule ? Math.min(gatherMs, config.schedule.every) : gatherMs

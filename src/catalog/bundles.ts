@@ -1,7 +1,7 @@
 import { sql, type Transaction } from 'kysely'
 import type { BundleId, Proof } from '../model/bundle.ts'
 import type { TargetId } from '../model/target.ts'
-import type { BundleRow, Catalog, Claim, Debris, Due } from './catalog.ts'
+import type { BundleRow, Catalog, Claim, Debris } from './catalog.ts'
 import type { Db } from './database.ts'
 import { bundleColumns, bundleRow, entryOf, targetRow, type BundleTable, type Tables } from './tables.ts'
 import { changed, clear, due } from './transitions.ts'
@@ -15,7 +15,7 @@ export function bundleMethods(db: Db) {
       await db.updateTable('bundles').set({ claim: null }).where('claim', 'is not', null).execute()
     },
 
-    planned: async (pipeline: string, when: Due) => {
+    planned: async (pipeline: string, now: Date) => {
       const target = await db
         .selectFrom('bundles')
         .innerJoin('targets', 'targets.id', 'bundles.target_id')
@@ -23,7 +23,7 @@ export function bundleMethods(db: Db) {
         .where('bundles.pipeline', '=', pipeline)
         .where('bundles.state', '=', 'planned')
         .where('targets.state', '=', 'frozen')
-        .where(due(when))
+        .where(due(now))
         .orderBy('bundles.turn')
         .orderBy('bundles.id')
         .limit(1)
@@ -68,7 +68,7 @@ export function bundleMethods(db: Db) {
       return found
     },
 
-    claim: (pipeline: string, state: 'assigned' | 'written', when: Due): Promise<Claim | null> =>
+    claim: (pipeline: string, state: 'assigned' | 'written', now: Date): Promise<Claim | null> =>
       db.transaction().execute(async (trx) => {
         const next = await trx
           .selectFrom('bundles')
@@ -78,7 +78,7 @@ export function bundleMethods(db: Db) {
           .where('bundles.state', '=', state)
           .where('bundles.claim', 'is', null)
           .where('targets.state', '=', 'frozen')
-          .where(due(when))
+          .where(due(now))
           .orderBy('bundles.turn')
           .orderBy('bundles.id')
           .limit(1)
@@ -90,9 +90,9 @@ export function bundleMethods(db: Db) {
           .set({
             attempts: attempt,
             claim: attempt,
-            claimed_at: when.now.toISOString(),
+            claimed_at: now.toISOString(),
             moved: 0,
-            moved_at: when.now.toISOString(),
+            moved_at: now.toISOString(),
             ...(state === 'assigned' && { debris: 1 }),
           })
           .where('id', '=', next.id)
@@ -112,10 +112,10 @@ export function bundleMethods(db: Db) {
         .execute()
     },
 
-    moved: async (claim: Claim, bytes: number, at: Date): Promise<void> => {
+    moved: async (claim: Claim, bytes: number, since: Date, at: Date): Promise<void> => {
       await db
         .updateTable('bundles')
-        .set({ moved: bytes, moved_at: at.toISOString() })
+        .set({ moved: bytes, claimed_at: since.toISOString(), moved_at: at.toISOString() })
         .where('id', '=', claim.id)
         .where('claim', '=', claim.attempt)
         .execute()
@@ -190,13 +190,13 @@ export function bundleMethods(db: Db) {
           .execute()
       }),
 
-    ready: async (pipeline: string, limit: number, when: Due) => {
+    ready: async (pipeline: string, limit: number, now: Date) => {
       const rows = await db
         .selectFrom('targets')
         .selectAll()
         .where('pipeline', '=', pipeline)
         .where('state', '=', 'frozen')
-        .where(due(when))
+        .where(due(now))
         .where((eb) =>
           eb.not(
             eb.exists(

@@ -5,13 +5,6 @@ import type { ErrorCode, Problem } from '../model/errors.ts'
 import type { StuckMover } from '../model/stuck.ts'
 import type { Content, Entry, Sighting, TargetId, TargetState, Waiting } from '../model/target.ts'
 
-/** Which rows that failed may be tried again: those whose time has come, and those that failed before `failedBefore`. */
-export interface Due {
-  readonly now: Date
-  /** `run --once` treats back-offs as due: whatever failed before it began is tried once more. null: only time counts. */
-  readonly failedBefore: Date | null
-}
-
 /** What stands in a target's way, and when it is looked at again; `notBefore` null with `held`: only when a person says so. */
 export interface Setback {
   readonly held: boolean
@@ -274,8 +267,14 @@ export interface Catalog extends CatalogReader {
   /** Ends frozen targets whose content changed before they were acknowledged: the next poll requests their next generation. */
   supersede(targets: readonly { readonly id: TargetId; readonly why: string }[], at: Date): Promise<void>
 
+  /**
+   * Makes due at once what failed and waits for its time, whatever the clock says; not what waits for a person. What fails again waits
+   * again.
+   */
+  endBackOffs(pipeline: string): Promise<void>
+
   /** Requests that can be frozen now: oldest first, fair between scopes. */
-  requested(pipeline: string, limit: number, due: Due): Promise<readonly Requested[]>
+  requested(pipeline: string, limit: number, now: Date): Promise<readonly Requested[]>
   /** Freezes requests with their bundles; each target's own transaction is not needed: all or none. */
   freeze(
     targets: readonly {
@@ -302,16 +301,16 @@ export interface Catalog extends CatalogReader {
   /** The next target with bundles that have no location yet, and those bundles. */
   planned(
     pipeline: string,
-    due: Due,
+    now: Date,
   ): Promise<{ readonly target: TargetRow; readonly bundles: readonly BundleRow[] } | null>
   assign(bundles: readonly { readonly id: BundleId; readonly location: string }[]): Promise<void>
 
   /** Claims the next bundle to be written, as a new attempt; or the next to be proven, as the attempt that wrote it. */
-  claim(pipeline: string, state: 'assigned' | 'written', due: Due): Promise<Claim | null>
+  claim(pipeline: string, state: 'assigned' | 'written', now: Date): Promise<Claim | null>
   /** Gives a claim back: nothing came of it. */
   release(claim: Claim): Promise<void>
-  /** Notes how many bytes a claim has moved. */
-  moved(claim: Claim, bytes: number, at: Date): Promise<void>
+  /** Notes how many bytes a claim has moved since it began; `since` and `at` are of one clock, whatever it said at the claim. */
+  moved(claim: Claim, bytes: number, since: Date, at: Date): Promise<void>
   written(claim: Claim, adler32: string, packer: number, at: Date): Promise<void>
   confirmed(claim: Claim, proof: Proof, at: Date): Promise<void>
   /**
@@ -325,7 +324,7 @@ export interface Catalog extends CatalogReader {
   cleaned(bundle: BundleId): Promise<void>
 
   /** Frozen targets all of whose bundles are confirmed. */
-  ready(pipeline: string, limit: number, due: Due): Promise<readonly Generation[]>
+  ready(pipeline: string, limit: number, now: Date): Promise<readonly Generation[]>
   acknowledge(targets: readonly TargetId[], at: Date): Promise<void>
   /** Objects that had been confirmed are gone: they are to be written again. */
   unconfirm(bundles: readonly BundleId[]): Promise<void>

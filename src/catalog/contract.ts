@@ -1,14 +1,11 @@
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import type { PlannedBundle } from '../model/bundle.ts'
 import type { Did } from '../model/did.ts'
 import type { Entry, Sighting } from '../model/target.ts'
-import type { Catalog, Due, Page } from './catalog.ts'
+import type { Catalog, Page } from './catalog.ts'
 
 const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute))
-const due = (minute: number, failedBefore: number | null = null): Due => ({
-  now: at(minute),
-  failedBefore: failedBefore === null ? null : at(failedBefore),
-})
 const did = (name: string, scope = 'raw'): Did => ({ scope, name })
 const sighting = (name: string, more: Partial<Sighting> = {}): Sighting => ({
   did: did(name),
@@ -64,15 +61,15 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
     }
     async function assigned(dataset: string, parts = 1) {
       const id = await frozen(dataset, parts)
-      const next = await catalog.planned('p', due(3))
+      const next = await catalog.planned('p', at(3))
       await catalog.assign(next!.bundles.map((b) => ({ id: b.id, location: `raw/${dataset}/${b.part}.zip` })))
       return id
     }
     const proof = { direct: false, mover: 2, bytes: 1000, adler32: 'aaaaaaaa' }
     async function confirmed(dataset: string) {
       const id = await assigned(dataset)
-      await catalog.written((await catalog.claim('p', 'assigned', due(4)))!, 'aaaaaaaa', 1, at(4))
-      await catalog.confirmed((await catalog.claim('p', 'written', due(5)))!, proof, at(5))
+      await catalog.written((await catalog.claim('p', 'assigned', at(4)))!, 'aaaaaaaa', 1, at(4))
+      await catalog.confirmed((await catalog.claim('p', 'written', at(5)))!, proof, at(5))
       return id
     }
 
@@ -85,10 +82,10 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
 
       test('knows why a request waits, and takes it when it closes', async () => {
         await seen(sighting('a', { waiting: 'open', closedAt: null, length: null, bytes: null }))
-        expect(await catalog.requested('p', 9, due(2))).toEqual([])
+        expect(await catalog.requested('p', 9, at(2))).toEqual([])
         expect(await rowOf('a')).toMatchObject({ waiting: 'open' })
         await seen(sighting('a'))
-        expect(await catalog.requested('p', 9, due(2))).toMatchObject([
+        expect(await catalog.requested('p', 9, at(2))).toMatchObject([
           { row: { waiting: null, length: 2 }, earlier: [] },
         ])
       })
@@ -122,30 +119,61 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
           [sighting('x', { did: did('x', 'user') }), sighting('y', { did: did('y', 'user') })],
           at(2),
         )
-        const order = (await catalog.requested('p', 9, due(3))).map(({ row }) => row.did.name)
+        const order = (await catalog.requested('p', 9, at(3))).map(({ row }) => row.did.name)
         expect(order).toEqual(['a', 'x', 'b', 'y', 'c'])
       })
     })
 
     describe('requested()', () => {
-      test('leaves alone what failed until its time has come, or failed before the given moment', async () => {
+      test('leaves alone what failed until its time has come, or its back-off is ended', async () => {
         await seen(sighting('a'))
         const { id } = await rowOf('a')
         await catalog.setBack(id, { held: true, problems: [refused], at: at(5), notBefore: at(20), bundle: null })
-        expect(await catalog.requested('p', 9, due(19))).toEqual([])
-        expect(await catalog.requested('p', 9, due(20))).toHaveLength(1)
-        expect(await catalog.requested('p', 9, due(6, 6))).toHaveLength(1)
-        expect(await catalog.requested('p', 9, due(6, 5))).toEqual([])
+        expect(await catalog.requested('p', 9, at(19))).toEqual([])
+        expect(await catalog.requested('p', 9, at(20))).toHaveLength(1)
+        await catalog.endBackOffs('q')
+        expect(await catalog.requested('p', 9, at(6))).toEqual([])
+        await catalog.endBackOffs('p')
+        expect(await catalog.requested('p', 9, at(6))).toHaveLength(1)
         expect(await rowOf('a')).toMatchObject({ held: true, failures: 1, problems: [refused] })
+        await catalog.setBack(id, { held: true, problems: [refused], at: at(6), notBefore: at(9), bundle: null })
+        expect(await catalog.requested('p', 9, at(8))).toEqual([])
+      })
+
+      test('never waits longer than a back-off is, wherever the clock is set', async () => {
+        await seen(sighting('a'))
+        const { id } = await rowOf('a')
+        const minutes = (most: number) => fc.integer({ min: 0, max: most })
+        await fc.assert(
+          fc.asyncProperty(minutes(9000), minutes(360), minutes(9000), async (failed, backOff, now) => {
+            const until = at(failed + backOff)
+            await catalog.setBack(id, {
+              held: false,
+              problems: [refused],
+              at: at(failed),
+              notBefore: until,
+              bundle: null,
+            })
+            const dueNow = (await catalog.requested('p', 9, at(now))).length === 1
+            expect(dueNow).toBe(now < failed || now >= failed + backOff)
+            // What is said of the next try is when it is.
+            const [reason] = (await catalog.summary(at(now))).pipelines[0]!.reasons
+            expect(reason!.next! <= at(now)).toBe(dueNow)
+            const waits = Math.max(0, reason!.next!.getTime() - at(now).getTime())
+            expect(waits).toBeLessThanOrEqual(360 * 60_000)
+          }),
+        )
       })
 
       test('leaves alone for ever what only a person can release', async () => {
         await seen(sighting('a'))
         const { id } = await rowOf('a')
         await catalog.setBack(id, { held: true, problems: [refused], at: at(5), notBefore: null, bundle: null })
-        expect(await catalog.requested('p', 9, due(9999, 9999))).toEqual([])
+        expect(await catalog.requested('p', 9, at(9999))).toEqual([])
+        await catalog.endBackOffs('p')
+        for (const now of [0, 9999]) expect(await catalog.requested('p', 9, at(now))).toEqual([])
         await catalog.retry([id])
-        expect(await catalog.requested('p', 9, due(6))).toHaveLength(1)
+        expect(await catalog.requested('p', 9, at(6))).toHaveLength(1)
         expect(await rowOf('a')).toMatchObject({ held: false, failures: 0, failingSince: null })
       })
 
@@ -155,7 +183,7 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
         await catalog.setBack(id, { held: true, problems: [refused], at: at(5), notBefore: null, bundle: null })
         await catalog.setBack(id, { held: false, problems: [refused], at: at(6), notBefore: at(7), bundle: null })
         expect(await rowOf('a')).toMatchObject({ held: true, notBefore: null, failures: 1 })
-        expect(await catalog.requested('p', 9, due(9999, 9999))).toEqual([])
+        expect(await catalog.requested('p', 9, at(9999))).toEqual([])
       })
 
       test('looks at once at a request that changed', async () => {
@@ -163,14 +191,14 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
         const { id } = await rowOf('a')
         await catalog.setBack(id, { held: true, problems: [refused], at: at(5), notBefore: at(200), bundle: null })
         await seen(sighting('a', { length: 3 }))
-        expect(await catalog.requested('p', 9, due(6))).toHaveLength(1)
+        expect(await catalog.requested('p', 9, at(6))).toHaveLength(1)
       })
 
       test('shows what came of the generations before', async () => {
         const id = await confirmed('a')
         await catalog.acknowledge([id], at(6))
         await seen(sighting('a'))
-        const [request] = await catalog.requested('p', 9, due(7))
+        const [request] = await catalog.requested('p', 9, at(7))
         expect(request).toMatchObject({
           row: { generation: 2 },
           earlier: [{ row: { state: 'acknowledged', fingerprint: 'f1' }, bundles: [{ state: 'confirmed' }] }],
@@ -181,27 +209,27 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
     describe('claim()', () => {
       test('gives each bundle to one worker, as a new attempt each time', async () => {
         await assigned('a')
-        const claim = await catalog.claim('p', 'assigned', due(4))
+        const claim = await catalog.claim('p', 'assigned', at(4))
         expect(claim).toMatchObject({ attempt: 1, location: 'raw/a/1.zip', bytes: 1000, manifest: '{}' })
         expect(claim!.entries.map((e) => e.did.name)).toEqual(['a.1a', 'a.1b'])
-        expect(await catalog.claim('p', 'assigned', due(4))).toBeNull()
+        expect(await catalog.claim('p', 'assigned', at(4))).toBeNull()
         await catalog.release(claim!)
-        expect(await catalog.claim('p', 'assigned', due(4))).toMatchObject({ attempt: 2 })
+        expect(await catalog.claim('p', 'assigned', at(4))).toMatchObject({ attempt: 2 })
       })
 
       test('gives nothing of a target that is ended, or set back', async () => {
         const id = await assigned('a')
         await catalog.setBack(id, { held: false, problems: [refused], at: at(4), notBefore: at(9), bundle: null })
-        expect(await catalog.claim('p', 'assigned', due(5))).toBeNull()
+        expect(await catalog.claim('p', 'assigned', at(5))).toBeNull()
         await catalog.withdraw([{ id, why: 'the tag is gone' }], at(10))
-        expect(await catalog.claim('p', 'assigned', due(99))).toBeNull()
+        expect(await catalog.claim('p', 'assigned', at(99))).toBeNull()
       })
 
       test('proves the attempt that was written', async () => {
         await assigned('a')
-        const claim = (await catalog.claim('p', 'assigned', due(4)))!
+        const claim = (await catalog.claim('p', 'assigned', at(4)))!
         await catalog.written(claim, 'bbbbbbbb', 77, at(4))
-        expect(await catalog.claim('p', 'written', due(5))).toMatchObject({
+        expect(await catalog.claim('p', 'written', at(5))).toMatchObject({
           attempt: 1,
           adler32: 'bbbbbbbb',
           packer: 77,
@@ -210,9 +238,9 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
 
       test('refuses a commit that is not of the claim: a late worker changes nothing', async () => {
         await assigned('a')
-        const late = (await catalog.claim('p', 'assigned', due(4)))!
+        const late = (await catalog.claim('p', 'assigned', at(4)))!
         await catalog.voidClaims()
-        const second = (await catalog.claim('p', 'assigned', due(4)))!
+        const second = (await catalog.claim('p', 'assigned', at(4)))!
         await expect(catalog.written(late, 'bbbbbbbb', 1, at(5))).rejects.toMatchObject({ code: 'CATALOG_FAILED' })
         await catalog.release(late)
         await catalog.written(second, 'aaaaaaaa', 2, at(5))
@@ -223,32 +251,32 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
     describe('a bundle', () => {
       test('goes back to be written when its object is lost or does not match', async () => {
         await assigned('a')
-        await catalog.written((await catalog.claim('p', 'assigned', due(4)))!, 'aaaaaaaa', 1, at(4))
-        const bad = (await catalog.claim('p', 'written', due(5)))!
+        await catalog.written((await catalog.claim('p', 'assigned', at(4)))!, 'aaaaaaaa', 1, at(4))
+        const bad = (await catalog.claim('p', 'written', at(5)))!
         expect(await catalog.unwritten(bad, true)).toBe(1)
-        expect(await catalog.claim('p', 'assigned', due(6))).toBeNull()
+        expect(await catalog.claim('p', 'assigned', at(6))).toBeNull()
         await catalog.release(bad)
-        const again = (await catalog.claim('p', 'assigned', due(6)))!
+        const again = (await catalog.claim('p', 'assigned', at(6)))!
         expect(again).toMatchObject({ attempt: 2, mismatches: 1, adler32: null })
         await catalog.written(again, 'aaaaaaaa', 1, at(6))
-        expect(await catalog.unwritten((await catalog.claim('p', 'written', due(7)))!, false)).toBe(1)
+        expect(await catalog.unwritten((await catalog.claim('p', 'written', at(7)))!, false)).toBe(1)
       })
 
       test('clears what it had put in its target’s way, and nothing else', async () => {
         const id = await assigned('a', 2)
-        const one = (await catalog.claim('p', 'assigned', due(4)))!
-        const two = (await catalog.claim('p', 'assigned', due(4)))!
+        const one = (await catalog.claim('p', 'assigned', at(4)))!
+        const two = (await catalog.claim('p', 'assigned', at(4)))!
         await catalog.release(one)
         await catalog.setBack(id, { held: true, problems: [refused], at: at(4), notBefore: at(5), bundle: one.id })
         await catalog.written(two, 'aaaaaaaa', 1, at(5))
         expect(await rowOf('a')).toMatchObject({ held: true })
-        await catalog.written((await catalog.claim('p', 'assigned', due(6)))!, 'aaaaaaaa', 1, at(6))
+        await catalog.written((await catalog.claim('p', 'assigned', at(6)))!, 'aaaaaaaa', 1, at(6))
         expect(await rowOf('a')).toMatchObject({ held: false, failures: 0, problems: [] })
       })
 
       test('that may have left a part in the vault is known once its target ended, until it is cleaned', async () => {
         const id = await assigned('a')
-        const claim = (await catalog.claim('p', 'assigned', due(4)))!
+        const claim = (await catalog.claim('p', 'assigned', at(4)))!
         await catalog.written(claim, 'aaaaaaaa', 1, at(4))
         expect(await catalog.debris('p', 9)).toEqual([])
         await catalog.withdraw([{ id, why: 'the tag is gone' }], at(5))
@@ -274,21 +302,21 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
       test('shows a target when all of its bundles are confirmed, and no longer when it is acknowledged', async () => {
         const id = await assigned('a', 2)
         for (const expected of [0, 1]) {
-          await catalog.written((await catalog.claim('p', 'assigned', due(4)))!, 'aaaaaaaa', 1, at(4))
-          await catalog.confirmed((await catalog.claim('p', 'written', due(5)))!, proof, at(5))
-          expect(await catalog.ready('p', 9, due(6))).toHaveLength(expected)
+          await catalog.written((await catalog.claim('p', 'assigned', at(4)))!, 'aaaaaaaa', 1, at(4))
+          await catalog.confirmed((await catalog.claim('p', 'written', at(5)))!, proof, at(5))
+          expect(await catalog.ready('p', 9, at(6))).toHaveLength(expected)
         }
         await catalog.acknowledge([id], at(7))
-        expect(await catalog.ready('p', 9, due(8))).toEqual([])
+        expect(await catalog.ready('p', 9, at(8))).toEqual([])
         expect(await rowOf('a')).toMatchObject({ state: 'acknowledged', endedAt: at(7) })
       })
 
       test('forgets a target whose object went missing', async () => {
         await confirmed('a')
-        const [ready] = await catalog.ready('p', 9, due(6))
+        const [ready] = await catalog.ready('p', 9, at(6))
         await catalog.unconfirm(ready!.bundles.map((b) => b.id))
-        expect(await catalog.ready('p', 9, due(6))).toEqual([])
-        expect(await catalog.claim('p', 'assigned', due(6))).toMatchObject({ attempt: 2 })
+        expect(await catalog.ready('p', 9, at(6))).toEqual([])
+        expect(await catalog.claim('p', 'assigned', at(6))).toMatchObject({ attempt: 2 })
       })
     })
 
@@ -296,12 +324,12 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
       const id = await confirmed('a')
       await catalog.acknowledge([id], at(6))
       await seen(sighting('a'))
-      const [request] = await catalog.requested('p', 9, due(7))
+      const [request] = await catalog.requested('p', 9, at(7))
       expect(await catalog.revive(request!.row.id, id, at(3), at(8))).toBe(true)
       expect(await catalog.find(did('a'))).toMatchObject([
         { row: { generation: 1, state: 'frozen', endedAt: null, closedAt: at(3) } },
       ])
-      expect(await catalog.ready('p', 9, due(9))).toHaveLength(1)
+      expect(await catalog.ready('p', 9, at(9))).toHaveLength(1)
     })
 
     test('a transition that does not leave the state it names is refused, and changes nothing', async () => {
@@ -359,7 +387,7 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
         await assigned('a')
         await catalog.hold([did('a'), did('unknown')], 'the disks are being moved', at(4))
         await catalog.hold([did('a')], 'again', at(5))
-        expect(await catalog.claim('p', 'assigned', due(9999, 9999))).toBeNull()
+        expect(await catalog.claim('p', 'assigned', at(9999))).toBeNull()
         expect(await rowOf('a')).toMatchObject({
           hold: { since: at(4), why: 'the disks are being moved' },
           held: false,
@@ -367,11 +395,11 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
         expect((await catalog.list({ state: 'held' }, page)).map((row) => row.did.name)).toEqual(['a'])
         expect((await catalog.summary(at(6))).pipelines[0]).toMatchObject({ heldByPeople: 1 })
         await seen(sighting('unknown'))
-        expect(await catalog.requested('p', 9, due(7))).toEqual([])
+        expect(await catalog.requested('p', 9, at(7))).toEqual([])
         await catalog.unhold([did('a'), did('unknown')])
         expect(await catalog.holds()).toEqual([])
-        expect(await catalog.claim('p', 'assigned', due(8))).not.toBeNull()
-        expect(await catalog.requested('p', 9, due(8))).toHaveLength(1)
+        expect(await catalog.claim('p', 'assigned', at(8))).not.toBeNull()
+        expect(await catalog.requested('p', 9, at(8))).toHaveLength(1)
       })
 
       test('outlives a change of the dataset, and what a fault held', async () => {
@@ -380,7 +408,7 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
         await seen(sighting('a', { length: 3 }))
         expect(await rowOf('a')).toMatchObject({ generation: 2, hold: { why: null } })
         await catalog.retry([(await rowOf('a')).id])
-        expect(await catalog.requested('p', 9, due(9999))).toEqual([])
+        expect(await catalog.requested('p', 9, at(9999))).toEqual([])
       })
     })
 
@@ -424,8 +452,8 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
 
     test('summary() tells what is being moved, and how far it is', async () => {
       await assigned('a')
-      const claim = (await catalog.claim('p', 'assigned', due(4)))!
-      await catalog.moved(claim, 400, at(5))
+      const claim = (await catalog.claim('p', 'assigned', at(4)))!
+      await catalog.moved(claim, 400, at(3), at(5))
       expect((await catalog.summary(at(6))).pipelines[0]!.moving).toEqual([
         {
           did: did('a'),
@@ -435,14 +463,14 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
           attempt: 1,
           bytes: 1000,
           moved: 400,
-          since: at(4),
+          since: at(3),
           movedAt: at(5),
         },
       ])
       await catalog.written(claim, 'aaaaaaaa', 1, at(6))
-      await catalog.moved(claim, 900, at(7))
+      await catalog.moved(claim, 900, at(3), at(7))
       expect((await catalog.summary(at(8))).pipelines[0]!.moving).toEqual([])
-      await catalog.claim('p', 'written', due(9))
+      await catalog.claim('p', 'written', at(9))
       expect((await catalog.summary(at(9))).pipelines[0]!.moving).toMatchObject([
         { doing: 'reading back', moved: 0, since: at(9) },
       ])
@@ -534,7 +562,7 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
         expect(await catalog.removing(id, at(6))).toBe(false)
         await catalog.acknowledge([id], at(6))
         await seen(sighting('a'))
-        const [request] = await catalog.requested('p', 9, due(7))
+        const [request] = await catalog.requested('p', 9, at(7))
         expect(await catalog.removing(id, at(8))).toBe(true)
         expect(await catalog.revive(request!.row.id, id, at(3), at(9))).toBe(false)
         expect(await catalog.find(did('a'))).toMatchObject([

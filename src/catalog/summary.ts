@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { ErrorCode, Problem } from '../model/errors.ts'
 import type { AgentRow, Drain, Move, PauseRow, PipelineSummary, PollRow, Summary } from './catalog.ts'
 import type { Db } from './database.ts'
+import { nextTry } from './transitions.ts'
 
 const hourMs = 3_600_000
 
@@ -10,10 +11,10 @@ export async function summaryOf(db: Db, now: Date): Promise<Summary> {
   const targets = await targetCounts(db)
   const bundles = await bundleCounts(db)
   const oldest = await oldestRequests(db)
-  const reasons = await reasonCounts(db)
+  const reasons = await reasonCounts(db, now)
   const people = await heldByPeople(db)
   const moving = await moves(db)
-  const lately = await confirmedSince(db, new Date(now.getTime() - hourMs))
+  const lately = await confirmedWithin(db, new Date(now.getTime() - hourMs), now)
   const polls = await pollRows(db)
   const pauses = await pauseRows(db)
   const names = new Set([...targets, ...polls, ...pauses].map((row) => row.pipeline))
@@ -88,7 +89,7 @@ async function oldestRequests(db: Db) {
   return rows.map(({ pipeline, at }) => ({ pipeline, at: new Date(at) }))
 }
 
-async function reasonCounts(db: Db) {
+async function reasonCounts(db: Db, now: Date) {
   const rows = await db
     .selectFrom('targets')
     .select((eb) => [
@@ -97,7 +98,7 @@ async function reasonCounts(db: Db) {
       'held',
       eb.fn.countAll<number>().as('count'),
       eb.fn.min('failing_since').as('since'),
-      eb.fn.min('not_before').as('next'),
+      eb.fn.min<string | null>(nextTry(now)).as('next'),
     ])
     .where('failures', '>', 0)
     .groupBy(['pipeline', 'reason', 'held'])
@@ -158,11 +159,12 @@ async function moves(db: Db): Promise<readonly (Move & { readonly pipeline: stri
   }))
 }
 
-const confirmedSince = (db: Db, since: Date) =>
+const confirmedWithin = (db: Db, since: Date, until: Date) =>
   db
     .selectFrom('bundles')
     .select((eb) => ['pipeline', eb.fn.countAll<number>().as('count'), eb.fn.sum<number>('bytes').as('bytes')])
     .where('confirmed_at', '>', since.toISOString())
+    .where('confirmed_at', '<=', until.toISOString())
     .groupBy('pipeline')
     .execute()
 

@@ -4,10 +4,10 @@ import { didKey, type Did } from '../model/did.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Sighting, TargetId } from '../model/target.ts'
 import { bundlesOf } from './bundles.ts'
-import type { Catalog, Due, Generation, Observed, Requested, Setback, TargetRow } from './catalog.ts'
+import type { Catalog, Generation, Observed, Requested, Setback, TargetRow } from './catalog.ts'
 import type { Db } from './database.ts'
 import { targetRow, type Tables, type TargetTable } from './tables.ts'
-import { changed, chunks, clear, due, nextId } from './transitions.ts'
+import { changed, chunks, clear, due, longAgo, nextId } from './transitions.ts'
 
 type Trx = Transaction<Tables>
 
@@ -82,14 +82,14 @@ export function targetMethods(db: Db) {
         for (const { id, why } of targets) await end(trx, id, 'frozen', 'superseded', why, at)
       }),
 
-    requested: async (pipeline: string, limit: number, when: Due): Promise<readonly Requested[]> => {
+    requested: async (pipeline: string, limit: number, now: Date): Promise<readonly Requested[]> => {
       const rows = await db
         .selectFrom('targets')
         .selectAll()
         .where('pipeline', '=', pipeline)
         .where('state', '=', 'requested')
         .where('waiting', 'is', null)
-        .where(due(when))
+        .where(due(now))
         .orderBy('turn')
         .orderBy('id')
         .limit(limit)
@@ -98,6 +98,16 @@ export function targetMethods(db: Db) {
       for (const row of rows)
         requests.push({ row: targetRow(row), earlier: row.generation === 1 ? [] : await earlierGenerations(db, row) })
       return requests
+    },
+
+    endBackOffs: async (pipeline: string): Promise<void> => {
+      await db
+        .updateTable('targets')
+        .set({ not_before: longAgo })
+        .where('pipeline', '=', pipeline)
+        .where('state', 'in', ['requested', 'frozen'])
+        .where('not_before', 'is not', null)
+        .execute()
     },
 
     freeze: (targets: Parameters<Catalog['freeze']>[0], at: Date): Promise<void> =>

@@ -1,6 +1,5 @@
 import { sql, type RawBuilder, type Transaction, type UpdateResult } from 'kysely'
 import { failure } from '../model/errors.ts'
-import type { Due } from './catalog.ts'
 import type { Tables } from './tables.ts'
 
 /** What a row looks like that nothing stands in the way of. */
@@ -27,17 +26,21 @@ export function changed(result: Pick<UpdateResult, 'numUpdatedRows'> | { numDele
   }
 }
 
+/** Earlier than any clock says. */
+export const longAgo = new Date(0).toISOString()
+
 /** True of a target that may be tried now: nobody holds it back, and if it failed, its time has come. */
-export function due({ now, failedBefore }: Due): RawBuilder<boolean> {
-  const time = now.toISOString()
-  const untried =
-    failedBefore === null
-      ? sql<boolean>`1 = 0`
-      : sql<boolean>`(targets.failed_at < ${failedBefore.toISOString()} AND (targets.held = 0 OR targets.not_before IS NOT NULL))`
-  return sql<boolean>`(
+export const due = (now: Date): RawBuilder<boolean> => sql<boolean>`(
     NOT EXISTS (SELECT 1 FROM holds WHERE holds.scope = targets.scope AND holds.name = targets.name)
-    AND (targets.failures = 0 OR targets.not_before <= ${time} OR ${untried}))`
-}
+    AND (targets.failures = 0 OR ${nextTry(now)} <= ${now.toISOString()}))`
+
+/**
+ * When a target that failed is tried again; null: when a person says so. What failed at a time that is still to come did so by a clock
+ * that has been set back since: its back-off says nothing any more.
+ */
+export const nextTry = (now: Date): RawBuilder<string | null> => sql<string | null>`CASE
+    WHEN targets.not_before IS NOT NULL AND targets.failed_at > ${now.toISOString()} THEN ${longAgo}
+    ELSE targets.not_before END`
 
 /** The id after the highest one. Safe because a transaction that writes is alone from its beginning. */
 export async function nextId(trx: Transaction<Tables>, table: 'targets' | 'bundles'): Promise<number> {

@@ -69,6 +69,7 @@ async function findingsOf(
     .catch((error: unknown): Findings['rucio'] => ({ error: problemsOf(error)[0]! }))
   return {
     did,
+    now,
     pipeline: {
       name: pipeline.name,
       tapeRse: pipeline.source.tapeRse,

@@ -67,6 +67,7 @@ const bundle = (state: BundleRow['state'], part = 1, parts = 1): BundleRow => ({
 })
 const base: Findings = {
   did,
+  now: at(10),
   pipeline: { name: 'p', tapeRse: 'TAPE', diskRse: 'DISK', scopes: ['raw'] },
   target: { row, bundles: [bundle('assigned')] },
   hold: null,
@@ -150,7 +151,17 @@ describe('explainGates()', () => {
           bundles: [bundle('assigned')],
         },
       },
-      /written: 0 of 1.*held.*looked at again after/u,
+      /written: 0 of 1.*held.*looked at again after 2026-01-01T01:39:00.000Z/u,
+    ],
+    [
+      'a target that failed by a clock that was set back since',
+      {
+        target: {
+          row: { ...row, failures: 2, failedAt: at(1440), problems: [problem], notBefore: at(1500) },
+          bundles: [bundle('assigned')],
+        },
+      },
+      /written: 0 of 1.*failed.*looked at again now/u,
     ],
     [
       'one that waits for a person',

@@ -2,6 +2,7 @@ import type { BundleRow, Hold, KnownTarget, PauseRow, PollRow } from '../catalog
 import type { Did } from '../model/did.ts'
 import { formatDid } from '../model/did.ts'
 import type { Problem } from '../model/errors.ts'
+import { nextTry } from '../plan/back-off.ts'
 import type { Description } from '../source/rucio.ts'
 
 /** One condition between a dataset and its archive. */
@@ -19,6 +20,7 @@ export interface Gate {
 /** Everything that is known of one DID in one pipeline. */
 export interface Findings {
   readonly did: Did
+  readonly now: Date
   readonly pipeline: {
     readonly name: string
     readonly tapeRse: string
@@ -186,7 +188,7 @@ function sourceGates({ pipeline, rucio, sources }: Findings): readonly Gate[] {
   return [replicas, paths]
 }
 
-function catalogGates({ target, pipeline, rucio }: Findings): readonly Gate[] {
+function catalogGates({ target, pipeline, rucio, now }: Findings): readonly Gate[] {
   const tag = rucio !== null && 'tag' in rucio ? rucio.tag : null
   if (target === null && tag === `${pipeline.tapeRse}:done`) {
     const advice =
@@ -227,7 +229,8 @@ function catalogGates({ target, pipeline, rucio }: Findings): readonly Gate[] {
   const of = (done: number) => `${done} of ${bundles.length} objects`
   const written = count(['written', 'confirmed'])
   const confirmed = count(['confirmed'])
-  const again = row.notBefore === null ? '' : ` It is looked at again after ${row.notBefore.toISOString()}.`
+  const next = nextTry(row, now)
+  const again = next === null ? '' : ` It is looked at again ${next > now ? `after ${next.toISOString()}` : 'now'}.`
   const stuck = (gate: string, value: string): Gate => {
     if (row.failures === 0) return blocked(gate, 'waiting', value, null)
     const advice = `${row.problems[0]!.hint}${row.held && row.notBefore === null ? ` Then: tape-rse retry ${formatDid(row.did)}` : again}`

@@ -98,6 +98,7 @@ test('durationText() and agoText() use the largest unit', () => {
   ])
   expect(agoText(new Date(0), new Date(120_000))).toBe('2 min ago')
   expect(agoText(new Date(5), new Date(0))).toBe('just now')
+  expect(agoText(new Date(86_400_000), new Date(0))).toBe('at 1970-01-02T00:00:00.000Z, 24 h ahead of this clock')
 })
 
 test('plural() counts', () => {

@@ -63,9 +63,13 @@ export function durationText(ms: number): string {
   return `${Math.floor(seconds / 86_400)} days`
 }
 
-/** `2 min ago` */
+/** Clocks of two machines are seldom the same. */
+const skewMs = 60_000
+
+/** `2 min ago`. What was written down by a clock that was set back since may be to come. */
 export function agoText(then: Date, now: Date): string {
   const ms = now.getTime() - then.getTime()
+  if (ms < -skewMs) return `at ${then.toISOString()}, ${durationText(-ms)} ahead of this clock`
   return ms < 1000 ? 'just now' : `${durationText(ms)} ago`
 }
 

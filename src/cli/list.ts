@@ -2,6 +2,7 @@ import { openReader } from '../app.ts'
 import type { KnownTarget, Page, TargetFilter } from '../catalog/catalog.ts'
 import { formatDid } from '../model/did.ts'
 import { failure } from '../model/errors.ts'
+import { nextTry } from '../plan/back-off.ts'
 import { agoText, bytesText, jsonText, table, untilText } from './format.ts'
 import type { GlobalOptions, Run } from './command.ts'
 import { configOf } from './config.ts'
@@ -114,8 +115,9 @@ const whyOf = ({ hold, endedAt, problems, waiting, endedWhy }: KnownTarget): str
     ? `by a person${hold.why === null ? '' : `: ${hold.why}`}`
     : (problems[0]?.code ?? waiting ?? endedWhy ?? '')
 
-function nextOf({ failures, hold, notBefore }: KnownTarget, now: Date): string {
-  if (failures === 0) return ''
-  if (hold !== null) return 'after release'
-  return notBefore === null ? 'after retry' : untilText(notBefore, now)
+function nextOf(row: KnownTarget, now: Date): string {
+  if (row.failures === 0) return ''
+  if (row.hold !== null) return 'after release'
+  const next = nextTry(row, now)
+  return next === null ? 'after retry' : untilText(next, now)
 }

@@ -64,8 +64,8 @@ export async function whenNoticed(catalog: CatalogReader, now: Date): Promise<st
 
 const silenceMs = 60_000
 
-/** Whether an agent is at work, as far as the catalog knows. */
+/** Whether an agent is at work, as far as the catalog knows. A time far ahead is of a clock that was set back: it says nothing. */
 export const agentRuns = (
   agent: { readonly endedAt: Date | null; readonly heardAt: Date } | null,
   now: Date,
-): boolean => agent !== null && agent.endedAt === null && now.getTime() - agent.heardAt.getTime() < silenceMs
+): boolean => agent !== null && agent.endedAt === null && Math.abs(now.getTime() - agent.heardAt.getTime()) < silenceMs

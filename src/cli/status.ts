@@ -58,7 +58,7 @@ function agentText(agent: AgentRow | null, now: Date): string {
   const who = `Agent ${agent.version} on ${agent.host} (pid ${agent.pid})`
   if (agent.endedAt !== null) return `${who} ended ${agoText(agent.endedAt, now)}.`
   if (agentRuns(agent, now)) return `${who} runs, started ${agoText(agent.startedAt, now)}.`
-  return `${who} has not been heard of since ${agoText(agent.heardAt, now)}: it died, or hangs.`
+  return `${who} was last heard of ${agoText(agent.heardAt, now)}: it died, or hangs.`
 }
 
 /** What an agent that ended signed in with may be another by now. */
@@ -68,7 +68,7 @@ function credentialSeenText(
   emphasise: (text: string) => string,
 ): string {
   const text = credentialText(credential, now, emphasise)
-  const old = now.getTime() - credential.seenAt.getTime() > 60_000
+  const old = Math.abs(now.getTime() - credential.seenAt.getTime()) > 60_000
   return old ? `${text} That was ${agoText(credential.seenAt, now)}.` : text
 }
 

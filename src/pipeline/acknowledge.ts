@@ -21,10 +21,9 @@ const rounds = 5
  * @param gatherMs leave a batch that is not full to fill until its first target has waited so long
  */
 export async function acknowledgeNext(p: Pipeline, gatherMs: number, signal: AbortSignal): Promise<boolean> {
-  const ready = await p.catalog.ready(p.name, batch, p.due())
-  const patient = p.now().getTime() - gatherMs
-  if (ready.length < batch && !ready.some((target) => confirmedAt(target) <= patient)) return false
-  if (ready.length === 0) return false
+  const now = p.now()
+  const ready = await p.catalog.ready(p.name, batch, now)
+  if (ready.length < batch && ready.every((target) => isYoung(target, gatherMs, now))) return false
   await acknowledgeEach(p, ready, signal)
   return true
 }
@@ -40,7 +39,7 @@ async function acknowledgeEach(p: Pipeline, ready: readonly Ready[], signal: Abo
       return
     }
     // Some of them may be settled, and some ended.
-    const left = new Set((await p.catalog.ready(p.name, batch, p.due())).map(({ row }) => row.id))
+    const left = new Set((await p.catalog.ready(p.name, batch, p.now())).map(({ row }) => row.id))
     const open = ready.filter(({ row }) => left.has(row.id))
     const half = Math.ceil(open.length / 2)
     for (const part of [open.slice(0, half), open.slice(half)])
@@ -48,7 +47,11 @@ async function acknowledgeEach(p: Pipeline, ready: readonly Ready[], signal: Abo
   }
 }
 
-const confirmedAt = ({ bundles }: Ready): number => Math.max(...bundles.map((bundle) => bundle.confirmedAt!.getTime()))
+/** Whether a target was confirmed just now. By a clock that was set back meanwhile, none was. */
+function isYoung({ bundles }: Ready, ms: number, now: Date): boolean {
+  const age = now.getTime() - Math.max(...bundles.map((bundle) => bundle.confirmedAt!.getTime()))
+  return age >= 0 && age < ms
+}
 
 async function acknowledge(p: Pipeline, ready: readonly Ready[], signal: AbortSignal): Promise<void> {
   const there = await withObjects(p, ready, signal)
@@ -164,7 +167,7 @@ async function settle(p: Pipeline, told: readonly Ready[], signal: AbortSignal):
           objects: bundles.length,
           files: row.length,
           bytes: row.bytes,
-          seconds: (p.now().getTime() - row.requestedAt.getTime()) / 1000,
+          seconds: Math.max(0, p.now().getTime() - row.requestedAt.getTime()) / 1000,
         })
     }
     if (round === rounds) {

@@ -7,14 +7,14 @@ import { withClaim, type Moved } from './set-back.ts'
 
 /** Writes the next assigned bundle. Nothing trusts the object before it is confirmed, so a repeat may write it again. */
 export const archiveNext: Step = async (p, signal) => {
-  const claim = await p.catalog.claim(p.name, 'assigned', p.due())
+  const claim = await p.catalog.claim(p.name, 'assigned', p.now())
   if (claim === null) return false
   await withClaim(p, claim, (moved) => archive(p, claim, moved, signal))
   return true
 }
 
 async function archive(p: Pipeline, claim: Claim, moved: Moved, signal: AbortSignal): Promise<void> {
-  const began = p.now()
+  const began = p.clock()
   const { location, attempt } = claim
   const object = objectPlan(claim)
   const { answer, mover } = await p.movers.run<'pack'>(
@@ -29,7 +29,7 @@ async function archive(p: Pipeline, claim: Claim, moved: Moved, signal: AbortSig
     object: location,
     bytes: answer.bytes,
     files: claim.entries.length,
-    seconds: (p.now().getTime() - began.getTime()) / 1000,
+    seconds: (p.clock() - began) / 1000,
     attempt,
   })
 }

@@ -5,7 +5,7 @@ import { recordSetBack } from './set-back.ts'
 
 /** Gives the next target's bundles their locations; held if an object of another dataset is in their way. */
 export const assignNext: Step = async (p) => {
-  const next = await p.catalog.planned(p.name, p.due())
+  const next = await p.catalog.planned(p.name, p.now())
   if (next === null) return false
   const { target } = next
   const bundles = next.bundles.map(({ id, part, parts }) => ({

@@ -20,7 +20,7 @@ const lost = (name: string) =>
 
 /** Has the next written bundle read back by another mover than the one that wrote it, and published if it is proven. */
 export const confirmNext: Step = async (p, signal) => {
-  const claim = await p.catalog.claim(p.name, 'written', p.due())
+  const claim = await p.catalog.claim(p.name, 'written', p.now())
   if (claim === null) return false
   await withClaim(p, claim, (moved) => confirm(p, claim, moved, signal))
   return true
@@ -30,7 +30,7 @@ async function confirm(p: Pipeline, claim: Claim, moved: Moved, signal: AbortSig
   const { location, attempt } = claim
   const name = `${formatDid(claim.target.did)} object ${claim.part} of ${claim.parts}`
   const about = { did: claim.target.did, object: location, attempt }
-  const began = p.now()
+  const began = p.clock()
   const { answer, mover } = await p.movers.run<'prove'>(
     { kind: 'prove', vault: p.vault, location, attempt, object: objectPlan(claim), adler32: claim.adler32! },
     { not: claim.packer, moved },
@@ -44,7 +44,7 @@ async function confirm(p: Pipeline, claim: Claim, moved: Moved, signal: AbortSig
       p.log.info(`${name} confirmed`, {
         ...about,
         bytes: claim.bytes,
-        seconds: (p.now().getTime() - began.getTime()) / 1000,
+        seconds: (p.clock() - began) / 1000,
         direct: answer.direct,
       })
       return

@@ -62,7 +62,7 @@ async function withdrawGone(p: Pipeline, unseen: readonly TargetRow[], signal: A
 
 /** Freezes the next requests: what their content is, how it is split into objects, or everything that stands in the way. */
 export const freezeNext: Step = async (p, signal) => {
-  const requests = await p.catalog.requested(p.name, batch, p.due())
+  const requests = await p.catalog.requested(p.name, batch, p.now())
   if (requests.length === 0) return false
   const freezings = await halving(requests, (some) => p.source.freeze(some.map(asSighting), signal))
   const archived = await halving(requests, (some) => archivedObjects(p, some, signal))

@@ -1,5 +1,5 @@
 import type { Logger } from 'winston'
-import type { Catalog, Due } from '../catalog/catalog.ts'
+import type { Catalog } from '../catalog/catalog.ts'
 import type { Movers, VaultSettings } from '../model/order.ts'
 import type { BundleLimits, ObjectSizes } from '../plan/bundles.ts'
 import type { Source } from '../source/source.ts'
@@ -16,9 +16,10 @@ export interface Pipeline {
   readonly vault: VaultSettings
   readonly movers: Movers
   readonly catalog: Catalog
-  /** Which rows that failed may be tried now. */
-  readonly due: () => Due
+  /** The time of day: what is written down, and what waits longer than this process lives. */
   readonly now: () => Date
+  /** Milliseconds that only go on: what this process waits for, and how long something took. */
+  readonly clock: () => number
   readonly random: () => number
   readonly log: Logger
 }

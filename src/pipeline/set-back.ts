@@ -68,11 +68,13 @@ export async function withClaim(p: Pipeline, claim: Claim, work: (moved: Moved) 
 
 /** Writes progress down for whoever asks; nothing relies on it, so what fails here is left to the commit that follows. */
 function progressOf(p: Pipeline, claim: Claim): Moved {
-  let told = p.now().getTime()
+  const began = p.clock()
+  let told = began
   return (bytes) => {
+    const clock = p.clock()
+    if (clock - told < tellEveryMs) return
+    told = clock
     const at = p.now()
-    if (at.getTime() - told < tellEveryMs) return
-    told = at.getTime()
-    p.catalog.moved(claim, bytes, at).catch(() => undefined)
+    p.catalog.moved(claim, bytes, new Date(at.getTime() - (clock - began)), at).catch(() => undefined)
   }
 }

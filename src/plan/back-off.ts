@@ -13,6 +13,15 @@ export function backOffMs(failures: number, random: () => number): number {
 }
 
 /**
+ * When a target that failed is tried again, as the catalog has it; null: when a person says so. What failed at a time that is still to
+ * come did so by a clock that has been set back since: its back-off says nothing any more.
+ */
+export const nextTry = (
+  { failedAt, notBefore }: { readonly failedAt: Date | null; readonly notBefore: Date | null },
+  now: Date,
+): Date | null => (notBefore !== null && failedAt !== null && failedAt > now ? now : notBefore)
+
+/**
  * How long to leave a site alone that was at fault, in milliseconds: 5 s, doubling to 5 min, less up to 20 % jitter. A probe costs
  * the site a poll, so it may come often; people wait for it.
  */

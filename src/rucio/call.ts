@@ -25,6 +25,8 @@ export interface RucioOptions {
   readonly proxy?: URL | null
   readonly userAgent: string
   readonly now: () => Date
+  /** Milliseconds that only go on. */
+  readonly clock: () => number
   /** [0, 1), for jitter. */
   readonly random: () => number
   readonly sleep?: Patience['sleep']
@@ -67,7 +69,7 @@ export interface Caller {
 }
 
 export function openCaller(options: RucioOptions): Caller {
-  const { now, userAgent } = options
+  const { now, clock, userAgent } = options
   const host = baseUrl(options.host)
   const patience: Patience = { sleep: options.sleep ?? sleep, random: options.random }
   const http = new Http({
@@ -96,22 +98,25 @@ export function openCaller(options: RucioOptions): Caller {
     send: (request, signal) => send('auth', { ...request, headers: { Accept: '*/*', ...request.headers } }, signal),
     patience,
     now,
+    clock,
   }
   const session = method.type === 'token' ? sessionOfTokenFile(method, signIn) : sessionBySigningIn(method, signIn)
+
+  const moment = (): Moment => ({ time: now().getTime(), clock: clock() })
 
   /** One call with one token, repeated while that may help. */
   function attempt<T>(
     call: Call,
     accept: string,
     read: Reading<T>,
-    { token, called }: { readonly token: string; readonly called: Date },
+    { token, called }: { readonly token: string; readonly called: Moment },
     signal: AbortSignal,
   ): Promise<T> {
     const request = requestOf(call, host, { Accept: accept, 'X-Rucio-Auth-Token': token })
     return persist(
       call.what,
       async () => {
-        if (call.withinMs !== undefined && Math.abs(now().getTime() - called.getTime()) > call.withinMs)
+        if (call.withinMs !== undefined && !isWithin(call.withinMs, called, moment()))
           throw tooLate(call, call.withinMs)
         const answer = await send(call.name, request, signal)
         if (answer.status < 200 || answer.status > 299) return refuse(call.what, answer, [token], now())
@@ -123,7 +128,7 @@ export function openCaller(options: RucioOptions): Caller {
   }
 
   async function perform<T>(call: Call, accept: string, read: Reading<T>, signal: AbortSignal): Promise<T> {
-    const called = now()
+    const called = moment()
     const token = await session.token(signal)
     try {
       return await attempt(call, accept, read, { token, called }, signal)
@@ -146,10 +151,24 @@ export function openCaller(options: RucioOptions): Caller {
   }
 }
 
+interface Moment {
+  /** The time of day. */
+  readonly time: number
+  /** By the clock that only goes on. */
+  readonly clock: number
+}
+
+/**
+ * Both clocks have to say so: that of the day may be set back meanwhile, and the one that only goes on stands still while the machine
+ * sleeps.
+ */
+const isWithin = (ms: number, then: Moment, now: Moment): boolean =>
+  now.clock - then.clock <= ms && Math.abs(now.time - then.time) <= ms
+
 const tooLate = ({ what }: Call, ms: number): RucioError =>
   new RucioError(
     'RUCIO_OVERLOADED',
-    `Cannot ${what}: signing in to Rucio, or reaching it, took more than ${ms / 1000} s`,
+    `Cannot ${what}: signing in to Rucio, or reaching it, took more than ${ms / 1000} s, or the clock was set`,
     {},
   )
 

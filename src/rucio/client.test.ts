@@ -51,6 +51,7 @@ function clientOf(host: string, options: Partial<RucioOptions> = {}): RucioClien
     authorities: null,
     userAgent: 'tape-rse/test',
     now: () => new Date(),
+    clock: () => performance.now(),
     random: () => 0,
     sleep: () => Promise.resolve(),
     ...options,
@@ -224,10 +225,12 @@ describe('signing in', () => {
   })
 
   test('happens again at four fifths of the life of the token, by the clock of the server', async () => {
-    let now = new Date('2001-01-01T00:00:00Z') // ours is wrong
-    const { client, sent } = await world((_, response) => say(response, 200, []), { now: () => now })
+    let clock = 0
+    let year = 2001 // ours is wrong, each time in another way
+    const wrong = { now: () => new Date(Date.UTC(year++, 0, 1)), clock: () => clock }
+    const { client, sent } = await world((_, response) => say(response, 200, []), wrong)
     const after = async (minutes: number): Promise<number> => {
-      now = new Date(Date.UTC(2001, 0, 1) + minutes * 60_000)
+      clock = minutes * 60_000
       await client.scopes(never)
       return sent.filter(({ call }) => call === 'auth').length
     }
@@ -235,7 +238,7 @@ describe('signing in', () => {
   })
 
   test('that fails while the token is still good is tried again a minute later, and is an error only when it is dead', async () => {
-    let now = Date.now()
+    let clock = 0
     let down = false
     const server = await scriptedServer(({ url }, response) => {
       if (url !== '/auth/userpass') say(response, 200, ['raw'])
@@ -243,11 +246,10 @@ describe('signing in', () => {
       else signIn(response)
     })
     closing.push(() => server.close())
-    const client = clientOf(server.url, { now: () => new Date(now) })
-    const begin = now
+    const client = clientOf(server.url, { clock: () => clock })
     const signIns = () => server.seen.filter(({ url }) => url === '/auth/userpass').length
     const at = async (minutes: number) => {
-      now = begin + minutes * 60_000
+      clock = minutes * 60_000
       return [await client.scopes(never).catch((error: unknown) => (error as { code: string }).code), signIns()]
     }
     expect(await at(0)).toEqual([['raw'], 1])
@@ -468,17 +470,25 @@ describe('interrupting', () => {
   })
 })
 
-test('setMetadata() is not sent when signing in, or a server that is away, took more than a minute', async () => {
-  let now = Date.now()
-  const passes = (ms: number) => (now += ms)
+test.each([
+  ['took more than a minute', { clock: 61_000, time: 61_000 }],
+  ['took more than a minute, and the clock was set back meanwhile', { clock: 61_000, time: 0 }],
+  ['took more than a minute, in which the machine slept', { clock: 0, time: 61_000 }],
+  ['went with a clock that was set back', { clock: 0, time: -86_400_000 }],
+])('setMetadata() is not sent when signing in, or a server that is away, %s', async (_, passed) => {
+  const ours = { clock: 0, time: Date.now() }
+  const passes = () => {
+    ours.clock += passed.clock
+    ours.time += passed.time
+  }
   const { client, calls } = await world(
     (_, response, count) => {
       if (count === 1) refuse(response, 401, 'CannotAuthenticate')
       else if (count === 3) page(response, 502)
       else response.writeHead(201).end('Created')
-      passes(61_000)
+      passes()
     },
-    { now: () => new Date(now) },
+    { now: () => new Date(ours.time), clock: () => ours.clock },
   )
   const set = () => client.setMetadata([{ did: ds, values: { k: 'v' } }], never)
   await expect(set()).rejects.toMatchObject({ code: 'RUCIO_OVERLOADED' })

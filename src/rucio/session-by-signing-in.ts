@@ -19,25 +19,24 @@ const renewAgainMs = 60_000
 
 interface IssuedToken {
   readonly value: string
-  /** null: it does not say when it dies. */
-  readonly times: { readonly renewAt: Date; readonly diesAt: Date } | null
+  /** By the clock that only goes on. null: it does not say when it dies. */
+  readonly times: { readonly renewAt: number; readonly diesAt: number } | null
 }
 
 /** A token that Rucio gives for a password or a certificate. */
 export function sessionBySigningIn(method: SigningIn, options: SessionOptions): Session {
-  const { now } = options
+  const { clock } = options
   let held: IssuedToken | null = null
   const fetch = shared(async (signal) => (held = await signIn(method, options, signal)))
   return {
     async token(signal) {
       const before = held
-      if (before !== null && (before.times === null || now() < before.times.renewAt)) return before.value
+      if (before !== null && (before.times === null || clock() < before.times.renewAt)) return before.value
       try {
         return (await fetch(signal)).value
       } catch (error) {
-        if (signal.aborted || before === null || before.times === null || now() >= before.times.diesAt) throw error
-        if (held === before)
-          held = { ...before, times: { ...before.times, renewAt: new Date(now().getTime() + renewAgainMs) } }
+        if (signal.aborted || before === null || before.times === null || clock() >= before.times.diesAt) throw error
+        if (held === before) held = { ...before, times: { ...before.times, renewAt: clock() + renewAgainMs } }
         return before.value
       }
     },
@@ -49,7 +48,7 @@ export function sessionBySigningIn(method: SigningIn, options: SessionOptions): 
 
 async function signIn(
   method: SigningIn,
-  { authHost, now, send, patience }: SessionOptions,
+  { authHost, now, clock, send, patience }: SessionOptions,
   signal: AbortSignal,
 ): Promise<IssuedToken> {
   const what = signInClause(method.account)
@@ -60,7 +59,7 @@ async function signIn(
       if (answer.status === 206) throw severalAccounts(what, await readJson(what, answer, signal))
       if (answer.status !== 200) await refuse(what, answer, secrets, now())
       await skip(what, answer, signal)
-      return issuedBy(what, answer, now())
+      return issuedBy(what, answer, now(), clock())
     } catch (error) {
       throw certificate === null ? error : blameCertificate(what, certificate, error, now())
     }
@@ -115,14 +114,13 @@ function severalAccounts(what: string, answer: unknown): RucioError {
   })
 }
 
-/** The life of a token is counted from the server's own clock where it tells it: ours may be wrong. */
-function issuedBy(what: string, answer: HttpAnswer, now: Date): IssuedToken {
+/** The life of a token is counted from the server's own clock where it tells it: ours may be wrong, or be set while it lives. */
+function issuedBy(what: string, answer: HttpAnswer, now: Date, clock: number): IssuedToken {
   const value = answer.header('x-rucio-auth-token')
   if (value === null || value === '') throw new RucioError('SIGN_IN_REFUSED', `Cannot ${what}: Rucio gave no token`, {})
   const expires = parseRucioDate(answer.header('x-rucio-auth-token-expires') ?? '')
   if (expires === null) return { value, times: null }
   const date = Date.parse(answer.header('date') ?? '')
   const lifeMs = expires.getTime() - (Number.isNaN(date) ? now.getTime() : date)
-  const after = (ms: number) => new Date(now.getTime() + ms)
-  return { value, times: { renewAt: after(RENEW_AT * lifeMs), diesAt: after(lifeMs) } }
+  return { value, times: { renewAt: clock + RENEW_AT * lifeMs, diesAt: clock + lifeMs } }
 }

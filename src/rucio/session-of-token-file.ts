@@ -15,7 +15,8 @@ const settleMs = 1000
 interface RefusedToken {
   readonly value: string
   readonly why: RucioError
-  readonly at: Date
+  /** By the clock that only goes on. */
+  readonly at: number
 }
 
 /**
@@ -34,7 +35,7 @@ export function sessionOfTokenFile({ account, token }: MethodOfType<'token'>, op
     throw credentialUnusable(what, `${found.file} holds what cannot be a token`, 'Have one written, in one line.')
   }
   const mayShow = ({ value }: TokenInFile): boolean =>
-    refused?.value !== value || Math.abs(options.now().getTime() - refused.at.getTime()) >= refusedMs
+    refused?.value !== value || options.clock() - refused.at >= refusedMs
 
   return {
     token: shared(async (signal) => {
@@ -57,7 +58,7 @@ export function sessionOfTokenFile({ account, token }: MethodOfType<'token'>, op
     forget(value, why) {
       if (known !== value) return
       known = null
-      refused = { value, why, at: options.now() }
+      refused = { value, why, at: options.clock() }
     },
   }
 }
@@ -70,7 +71,7 @@ async function introduce(
   what: string,
   account: string | null,
   { file, value }: TokenInFile,
-  { host, send, patience, now }: SessionOptions,
+  { host, send, patience, now, clock }: SessionOptions,
   signal: AbortSignal,
 ): Promise<RefusedToken | null> {
   const headers = { 'X-Rucio-Auth-Token': value }
@@ -85,7 +86,7 @@ async function introduce(
   try {
     owner = await persist(what, ask, patience, signal)
   } catch (error) {
-    if (isRefusal(error)) return { value, why: error, at: now() }
+    if (isRefusal(error)) return { value, why: error, at: clock() }
     throw siteAtFault(error)
   }
   if (account === null || owner === null || owner === account) return null

@@ -36,4 +36,6 @@ export interface SessionOptions {
   readonly send: (request: HttpRequest, signal: AbortSignal) => Promise<HttpAnswer>
   readonly patience: Patience
   readonly now: () => Date
+  /** Milliseconds that only go on. */
+  readonly clock: () => number
 }

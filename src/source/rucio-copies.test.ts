@@ -31,6 +31,7 @@ beforeEach(async () => {
     authorities: null,
     userAgent: 'test',
     now: () => new Date(),
+    clock: () => performance.now(),
     random: () => 0,
   })
 })

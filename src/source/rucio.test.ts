@@ -74,6 +74,7 @@ async function world(...datasets: Dataset[]): Promise<World> {
     authorities: null,
     userAgent: 'tape-rse/test',
     now: () => new Date(),
+    clock: () => performance.now(),
     random: () => 0,
     sleep: () => Promise.resolve(),
     onRequest: ({ call }) => call !== 'auth' && calls.push(call),

@@ -21,6 +21,8 @@ export interface MemoryWorld {
   readonly log: readonly string[]
   /** Now, for everyone in this world. */
   time: Date
+  /** Milliseconds that the world has lived, for everyone in it. Default: `time` alone tells. */
+  clock: () => number
   /** An agent's pipeline, as after a start; it is killed at the `killAt`-th touch of the world (never, without). */
   start(killAt?: number): Promise<Pipeline>
   /** Whether the agent that was started last was killed. */
@@ -74,13 +76,13 @@ export async function memoryWorld(names: readonly string[], filesEach = 2): Prom
     catalog,
     log,
     time: new Date(Date.UTC(2026, 0, 1)),
+    clock: () => world.time.getTime(),
     onTouch: () => undefined,
     killed: () => dead,
     async start(at = Infinity) {
       touches = 0
       killAt = at
       dead = false
-      const began = world.time
       await catalog.voidClaims()
       return {
         name: 'p',
@@ -92,8 +94,8 @@ export async function memoryWorld(names: readonly string[], filesEach = 2): Prom
         vault: { root: '/vault', mount: null, publish: 'rename', minFree: 0, owner: catalog.id },
         movers: inlineMovers(datasets, store, touch),
         catalog: touching(catalog, touch),
-        due: () => ({ now: world.time, failedBefore: began }),
         now: () => world.time,
+        clock: () => world.clock(),
         random: () => 0,
         log: recordingLogger(log),
       }
