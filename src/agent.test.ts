@@ -417,6 +417,17 @@ describe('runOnce()', () => {
     expect(await rowsOf(world, 'a')).toMatchObject([{ state: 'withdrawn' }])
   })
 
+  test('does not look through all that waits, for what is to be told, each time that it has planned one', async () => {
+    const names = Array.from({ length: 60 }, (_, index) => `d${index}`)
+    const world = await memoryWorld(names)
+    const touched: string[] = []
+    world.onTouch = (what) => touched.push(what)
+    await run(world)
+    await expectArchived(world, names)
+    expect(touched.filter((what) => what === 'before assign')).toHaveLength(60)
+    expect(touched.filter((what) => what === 'before ready').length).toBeLessThan(10)
+  })
+
   test('splits a large dataset, and finishes it when all of its objects are confirmed', async () => {
     const world = await memoryWorld(['a'], 40)
     const pipeline = { ...(await world.start()), limits: { targetSize: 4000, maxSize: 5000 } }

@@ -20,12 +20,23 @@ const rounds = 3
  * others keep movers at work.
  */
 const control = (napMs: number): readonly Step[] => [
-  (pipeline, signal) => acknowledgeNext(pipeline, napMs, signal),
+  seldom((pipeline, signal) => acknowledgeNext(pipeline, napMs, signal), napMs / 3),
   assignNext,
   freezeNext,
   cleanNext,
 ]
 const moving: readonly Step[] = [confirmNext, archiveNext]
+
+/** Leaves a step alone for a while that found nothing to do: looking for it costs the more, the more there is that waits. */
+function seldom(step: Step, everyMs: number): Step {
+  let next = -Infinity
+  return async (pipeline, signal) => {
+    if (pipeline.clock() < next) return false
+    const did = await step(pipeline, signal)
+    if (!did) next = pipeline.clock() + everyMs
+    return did
+  }
+}
 
 /** How an agent works, and how it ends. */
 export interface Shift {
