@@ -3,9 +3,8 @@ import { fstatSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import { styleText } from 'node:util'
 import { ERRORS, problemsOf } from './model/errors.ts'
-import type { Terminal } from './cli/command.ts'
+import type { Reader, Terminal } from './cli/command.ts'
 import { printable } from './cli/format.ts'
-import { isJournal, startLog } from './cli/log.ts'
 import { parse } from './cli/program.ts'
 
 /** argv → command → exit code. The only signal handler, and the only place that prints an error. */
@@ -14,20 +13,11 @@ async function main(argv: readonly string[]): Promise<number> {
     version: string
   }
   const now = () => new Date()
-  const { log, configure } = startLog({
-    settings: { format: 'text', level: 'info' },
-    level: process.env['LOG_LEVEL'],
-    now,
-    journal: isJournal(process.env, fstatSync(process.stderr.fd)),
-    write: (line) => void process.stderr.write(line),
-  })
-  const terminal: Terminal = {
+  const reader: Reader = {
     now,
     clock: () => performance.now(),
     random: Math.random,
     newId: randomUUID,
-    log,
-    configureLog: configure,
     version,
     print: (text) => void process.stdout.write(`${text}\n`),
     env: process.env,
@@ -40,16 +30,27 @@ async function main(argv: readonly string[]): Promise<number> {
       return () => void process.off('SIGHUP', listener)
     },
   }
+  const terminal = async (): Promise<Terminal> => {
+    const { isJournal, startLog } = await import('./cli/log.ts')
+    const { log, configure } = startLog({
+      settings: { format: 'text', level: 'info' },
+      level: process.env['LOG_LEVEL'],
+      now,
+      journal: isJournal(process.env, fstatSync(process.stderr.fd)),
+      write: (line) => void process.stderr.write(line),
+    })
+    return { ...reader, log, configureLog: configure }
+  }
   const stop = stopOnSignals()
   let json = argv.includes('--json')
   try {
     const parsed = parse(argv, version)
     if ('text' in parsed) {
-      terminal.print(parsed.text)
+      reader.print(parsed.text)
       return 0
     }
     json = parsed.json
-    return await parsed.run(terminal, stop)
+    return await parsed.run({ reader, terminal }, stop)
   } catch (error) {
     if (stop.aborted && problemsOf(error)[0]!.code === 'INTERRUPTED') return 0 // a clean stop
     return report(error, json)

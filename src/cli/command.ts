@@ -19,10 +19,13 @@ export interface Terminal extends Ambient {
   readonly onHangup: (listener: () => void) => () => void
 }
 
+/** What a command that only reads gets: it has no log, and must answer soon. */
+export type Reader = Omit<Terminal, 'log' | 'configureLog'>
+
 /** Options that every command takes. */
 export interface GlobalOptions {
   readonly config?: string
 }
 
 /** Runs one command; returns its exit code (docs/operations.md, "Exit codes"). */
-export type Run<Options> = (options: Options, terminal: Terminal, signal: AbortSignal) => Promise<number>
+export type Run<Options, World = Terminal> = (options: Options, world: World, signal: AbortSignal) => Promise<number>

@@ -1,7 +1,6 @@
 import { loadConfig, type LoadedConfig, type Loading } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { configText, schemaText, shownConfig } from '../config/show.ts'
-import { checkCredentials, credentialReader } from '../sign-in.ts'
 import type { GlobalOptions, Run, Terminal } from './command.ts'
 import { jsonText } from './format.ts'
 import { credentialText } from './credential.ts'
@@ -20,11 +19,12 @@ export const loadedConfig = (
   onRead: NonNullable<Loading['onRead']> = () => undefined,
 ): Promise<LoadedConfig> => loadConfig(config, { env, cwd, checkCredentials: () => Promise.resolve([]), onRead })
 
-export const configOf = async (options: GlobalOptions, terminal: Terminal): Promise<Config> =>
+export const configOf = async (options: GlobalOptions, terminal: Pick<Terminal, 'env' | 'cwd'>): Promise<Config> =>
   (await loadedConfig(options, terminal)).config
 
 /** `config check`: reads credential files, never a mount or the network. What is wrong is an error with all problems. */
 export const configCheck: Run<ConfigOptions> = async (options, terminal, signal) => {
+  const { checkCredentials, credentialReader } = await import('../sign-in.ts')
   const { env, cwd } = terminal
   const { file, config } = await loadConfig(options.config, { env, cwd, checkCredentials: checkCredentials(env) })
   const pipelines = config.pipelines.map(({ name }) => name)

@@ -1,10 +1,10 @@
-import { openReader } from '../app.ts'
 import type { KnownTarget, Page, TargetFilter } from '../catalog/catalog.ts'
+import { readCatalog } from '../catalog/sqlite.ts'
 import { formatDid } from '../model/did.ts'
 import { failure } from '../model/errors.ts'
 import { nextTry } from '../plan/back-off.ts'
 import { agoText, bytesText, jsonText, table, untilText } from './format.ts'
-import type { GlobalOptions, Run } from './command.ts'
+import type { GlobalOptions, Reader, Run } from './command.ts'
 import { configOf } from './config.ts'
 import { didOf, reasonOf } from './selection.ts'
 
@@ -26,10 +26,10 @@ const states = [
 const orders = ['turn', 'name', 'size', 'requested', 'ended', 'next'] as const
 
 /** `list`: the datasets that the catalog knows. */
-export const list: Run<ListOptions> = async (options, terminal) => {
+export const list: Run<ListOptions, Reader> = async (options, terminal) => {
   const filter = filterOf(options)
   const page = pageOf(options)
-  const catalog = await openReader(await configOf(options, terminal))
+  const catalog = await readCatalog((await configOf(options, terminal)).catalog)
   try {
     const rows = await catalog.list(filter, page)
     if (options.json === true) {

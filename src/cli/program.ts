@@ -1,21 +1,16 @@
 import { Command, CommanderError } from 'commander'
 import { failure } from '../model/errors.ts'
-import type { Run, Terminal } from './command.ts'
-import { configCheck, configSchema, configShow } from './config.ts'
-import { demo } from './demo.ts'
-import { drain, resume } from './drain.ts'
-import { explain } from './explain-command.ts'
-import { hold, release } from './hold.ts'
-import { list } from './list.ts'
-import { plan } from './plan.ts'
-import { remove } from './remove.ts'
-import { retry } from './retry.ts'
-import { run } from './run.ts'
-import { status } from './status.ts'
+import type { Reader, Run, Terminal } from './command.ts'
+
+/** What the command is given; a log is begun only for those that write one. */
+export interface World {
+  readonly reader: Reader
+  readonly terminal: () => Promise<Terminal>
+}
 
 /** What a command line asks for: a command with its options, or a text (help, version) that needs no command. */
 export type Parsed =
-  | { readonly json: boolean; readonly run: (terminal: Terminal, signal: AbortSignal) => Promise<number> }
+  | { readonly json: boolean; readonly run: (world: World, signal: AbortSignal) => Promise<number> }
   | { readonly text: string }
 
 const json = ['--json', 'machine-readable: times are RFC 3339, sizes bytes; fields are added, never renamed'] as const
@@ -30,12 +25,14 @@ const ofPipeline = ['--pipeline <name>', 'those of one pipeline'] as const
 export function parse(argv: readonly string[], version: string): Parsed {
   let parsed = null as Parsed | null
   let text = ''
-  const choose = <O>(command: Run<O>, options: O) => {
-    parsed = {
-      json: (options as { json?: boolean }).json === true,
-      run: (terminal, signal) => command(options, terminal, signal),
-    }
+  // A command is loaded when it is chosen: what archiving needs takes longer to load than `status` may take.
+  const take = (options: unknown, run: (world: World, signal: AbortSignal) => Promise<number>) => {
+    parsed = { json: (options as { json?: boolean }).json === true, run }
   }
+  const choose = <O>(load: () => Promise<Run<O>>, options: O) =>
+    take(options, async ({ terminal }, signal) => (await load())(options, await terminal(), signal))
+  const read = <O>(load: () => Promise<Run<O, Reader>>, options: O) =>
+    take(options, async ({ reader }, signal) => (await load())(options, reader, signal))
   const program = new Command('tape-rse')
     .description('Archives Rucio datasets to tape as proven zips, and says done only when it is true.')
     .version(version)
@@ -62,13 +59,13 @@ export function parse(argv: readonly string[], version: string): Parsed {
     .option('--once', 'poll once, work until nothing can move, and end')
     .option('--dry-run', 'say what would be done; write nothing')
     .option(...json)
-    .action((_, command: Command) => choose(run, command.optsWithGlobals()))
+    .action((_, command: Command) => choose(async () => (await import('./run.ts')).run, command.optsWithGlobals()))
   program
     .command('status')
     .description('what moves, what waits and why, what needs a person')
     .option('--watch', 'again every two seconds, on a terminal')
     .option(...json)
-    .action((_, command: Command) => choose(status, command.optsWithGlobals()))
+    .action((_, command: Command) => read(async () => (await import('./status.ts')).status, command.optsWithGlobals()))
   program
     .command('list [DID|GLOB]')
     .description('the datasets that the catalog knows')
@@ -81,14 +78,20 @@ export function parse(argv: readonly string[], version: string): Parsed {
     .option('--limit <n>', 'at most so many', '1000')
     .option(...json)
     .action((glob: string | undefined, _, command: Command) =>
-      choose(list, { ...command.optsWithGlobals<object>(), ...(glob !== undefined && { glob }) }),
+      read(async () => (await import('./list.ts')).list, {
+        ...command.optsWithGlobals<object>(),
+        ...(glob !== undefined && { glob }),
+      }),
     )
   program
     .command('explain <DID>')
     .description('why is this dataset not archived? Each condition, its value, and what to do')
     .option(...json)
     .action((did: string, _, command: Command) =>
-      choose(explain, { ...command.optsWithGlobals<{ json?: boolean }>(), did }),
+      choose(async () => (await import('./explain-command.ts')).explain, {
+        ...command.optsWithGlobals<{ json?: boolean }>(),
+        did,
+      }),
     )
   program
     .command('plan [DID]')
@@ -97,16 +100,21 @@ export function parse(argv: readonly string[], version: string): Parsed {
     )
     .option(...json)
     .action((did: string | undefined, _, command: Command) =>
-      choose(plan, { ...command.optsWithGlobals<object>(), ...(did !== undefined && { did }) }),
+      choose(async () => (await import('./plan.ts')).plan, {
+        ...command.optsWithGlobals<object>(),
+        ...(did !== undefined && { did }),
+      }),
     )
   selecting('retry', 'try what failed again at once').action((did: string | undefined, _, command: Command) =>
-    choose(retry, selection(did, command)),
+    choose(async () => (await import('./retry.ts')).retry, selection(did, command)),
   )
   selecting('hold', 'do nothing more for datasets, until they are released')
     .option('--why <text>', 'shown by status, list and explain')
-    .action((did: string | undefined, _, command: Command) => choose(hold, selection(did, command)))
+    .action((did: string | undefined, _, command: Command) =>
+      choose(async () => (await import('./hold.ts')).hold, selection(did, command)),
+    )
   selecting('release', 'end a hold').action((did: string | undefined, _, command: Command) =>
-    choose(release, selection(did, command)),
+    choose(async () => (await import('./hold.ts')).release, selection(did, command)),
   )
   program
     .command('remove <DID>')
@@ -114,36 +122,44 @@ export function parse(argv: readonly string[], version: string): Parsed {
     .option('--generation <n>', 'of one generation alone')
     .option('--last-copy', 'even though a file has no other available copy')
     .option('--yes', 'do not ask')
-    .action((did: string, _, command: Command) => choose(remove, { ...command.optsWithGlobals<object>(), did }))
+    .action((did: string, _, command: Command) =>
+      choose(async () => (await import('./remove.ts')).remove, { ...command.optsWithGlobals<object>(), did }),
+    )
   program
     .command('drain')
     .description('finish what is being moved and begin nothing new, until resume; also after a restart')
     .option('--why <text>', 'shown by status')
     .option('--wait', 'end when nothing moves any more')
-    .action((_, command: Command) => choose(drain, command.optsWithGlobals()))
+    .action((_, command: Command) => choose(async () => (await import('./drain.ts')).drain, command.optsWithGlobals()))
   program
     .command('resume')
     .description('end a drain')
-    .action((_, command: Command) => choose(resume, command.optsWithGlobals()))
+    .action((_, command: Command) => choose(async () => (await import('./drain.ts')).resume, command.optsWithGlobals()))
   const config = program.command('config').description('check, show or describe the config')
   config
     .command('check')
     .description('all problems of the config, with file, line and key')
     .option(...json)
-    .action((_, command: Command) => choose(configCheck, command.optsWithGlobals()))
+    .action((_, command: Command) =>
+      choose(async () => (await import('./config.ts')).configCheck, command.optsWithGlobals()),
+    )
   config
     .command('show')
     .description('the config in force, and where each value came from')
     .option(...json)
-    .action((_, command: Command) => choose(configShow, command.optsWithGlobals()))
+    .action((_, command: Command) =>
+      choose(async () => (await import('./config.ts')).configShow, command.optsWithGlobals()),
+    )
   config
     .command('schema')
     .description('the JSON Schema of the config, for editors')
-    .action((_, command: Command) => choose(configSchema, command.optsWithGlobals()))
+    .action((_, command: Command) =>
+      choose(async () => (await import('./config.ts')).configSchema, command.optsWithGlobals()),
+    )
   program
     .command('demo')
     .description('see it work: a sandbox Rucio, a few datasets, a vault in a temporary directory')
-    .action((_, command: Command) => choose(demo, command.optsWithGlobals()))
+    .action((_, command: Command) => choose(async () => (await import('./demo.ts')).demo, command.optsWithGlobals()))
 
   try {
     program.parse([...argv], { from: 'user' })

@@ -1,11 +1,11 @@
 import { setTimeout } from 'node:timers/promises'
 import type { AgentRow, Drain, Move, PipelineSummary, Summary } from '../catalog/catalog.ts'
-import { openReader } from '../app.ts'
+import { readCatalog } from '../catalog/sqlite.ts'
 import { formatDid } from '../model/did.ts'
 import { failure } from '../model/errors.ts'
 import type { StuckMover } from '../model/stuck.ts'
 import { agoText, bytesText, durationText, jsonText, plural, table, untilText } from './format.ts'
-import type { GlobalOptions, Run, Terminal } from './command.ts'
+import type { GlobalOptions, Reader, Run, Terminal } from './command.ts'
 import { configOf } from './config.ts'
 import { credentialText } from './credential.ts'
 import { agentRuns } from './selection.ts'
@@ -20,14 +20,14 @@ const watchMs = 2000
 const clearScreen = '\u001b[H\u001b[J'
 
 /** `status`: what moves, what waits and why, what needs a person. */
-export const status: Run<StatusOptions> = async (options, terminal, signal) => {
+export const status: Run<StatusOptions, Reader> = async (options, terminal, signal) => {
   if (options.watch === true && (terminal.columns === null || options.json === true))
     throw failure(
       'USAGE',
       'Cannot watch: standard output is no terminal',
       'Call `tape-rse status --json` now and then.',
     )
-  const catalog = await openReader(await configOf(options, terminal))
+  const catalog = await readCatalog((await configOf(options, terminal)).catalog)
   try {
     for (;;) {
       const now = terminal.now()
