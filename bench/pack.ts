@@ -1,20 +1,11 @@
 import { randomFillSync } from 'node:crypto'
-import {
-  closeSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { adler32, hex32 } from '../src/io/adler32.ts'
 import { anyMover, type ObjectPlan, type OrderMember, type VaultSettings } from '../src/model/order.ts'
 import { startMovers } from '../src/testing/movers.ts'
 import { zipFormat } from '../src/pack/zip.ts'
+import { peakMiB } from '../test/processes.ts'
 import { command, median, timed, type Result } from './measure.ts'
 
 interface Workload {
@@ -153,6 +144,3 @@ function bareRead(path: string): void {
   while (readSync(fd, block) > 0);
   closeSync(fd)
 }
-
-const peakMiB = (pid: number): number =>
-  Number(/VmHWM:\s*(\d+) kB/u.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024

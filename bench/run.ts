@@ -3,8 +3,9 @@ import { parseArgs } from 'node:util'
 import { benchAgent } from './agent.ts'
 import { resultTable, type Result } from './measure.ts'
 import { benchPack } from './pack.ts'
+import { benchWaiting } from './waiting.ts'
 
-/** `npm run bench -- [--only pack|agent] [--rounds N] [--json FILE]`: what the README quotes. Ratios are of the same rounds. */
+/** `npm run bench -- [--only pack|agent|waiting] [--rounds N] [--json FILE]`: what the README quotes. Ratios are of the same rounds. */
 const { values } = parseArgs({
   options: { only: { type: 'string' }, rounds: { type: 'string', default: '5' }, json: { type: 'string' } },
 })
@@ -12,6 +13,7 @@ const rounds = Number(values.rounds)
 const suites: readonly (readonly [string, () => Promise<readonly Result[]>])[] = [
   ['pack', () => benchPack(rounds)],
   ['agent', benchAgent],
+  ['waiting', () => benchWaiting(rounds)],
 ]
 
 const results: Result[] = []

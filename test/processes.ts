@@ -13,3 +13,7 @@ export function childrenOf(pid: number): readonly number[] {
       }
     })
 }
+
+/** Most memory that a process has had so far. */
+export const peakMiB = (pid: number): number =>
+  Number(/VmHWM:\s*(\d+) kB/u.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024
