@@ -72,6 +72,7 @@ export const ERRORS = {
   MOVER_STALLED: row('retry', 5, 'a call to a file system took longer than its deadline'),
   MOVER_UNSTARTED: row('pause', 5, 'no process could be started to do the work'),
   MOVER_STUCK: row('pause', 5, 'a mover hangs in a call that cannot be ended'),
+  MACHINE_EXHAUSTED: row('pause', 5, 'this machine gives the agent no more open files, processes or memory'),
   ACKNOWLEDGE_LOST: row('retry', 1, 'the tag did not keep the value that was set'),
   INTERRUPTED: row('stop', 130, 'the work was interrupted'),
   INTERNAL: row('stop', 1, 'a bug in tape-rse'),
@@ -125,10 +126,31 @@ export function problemsOf(error: unknown): readonly Problem[] {
   return [{ code: 'INTERNAL', message, hint: 'This is a bug. Please report it with the log around it.' }]
 }
 
+const limits: Readonly<Record<string, { readonly what: string; readonly hint: string }>> = {
+  EMFILE: {
+    what: 'too many open files (EMFILE)',
+    hint: 'Raise LimitNOFILE of the service (`ulimit -n`); `ls /proc/PID/fd` shows what it has open.',
+  },
+  ENFILE: {
+    what: 'the machine has too many open files (ENFILE)',
+    hint: 'Look for the program that has them open; else raise fs.file-max.',
+  },
+  ENOMEM: { what: 'no more memory (ENOMEM)', hint: 'Raise MemoryMax of the service, or free memory of this machine.' },
+  ENOBUFS: { what: 'no more memory for the network (ENOBUFS)', hint: 'Free memory of this machine.' },
+}
+
+/** What the machine has no more of, as a clause, and what to do; null: the error says something else. */
+export function exhaustionOf(error: unknown): { readonly what: string; readonly hint: string } | null {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
+  return Object.hasOwn(limits, code) ? limits[code]! : null
+}
+
 /** What an error of opening or reading a file says, as a clause: "does not exist", "cannot be read (EACCES)". */
 export function whyUnreadable(error: unknown): string {
   const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown error'
   if (code === 'ENOENT') return 'does not exist'
   if (code === 'ENOTUTF8') return 'is not UTF-8'
+  const exhausted = exhaustionOf(error)
+  if (exhausted !== null) return `cannot be read: ${exhausted.what}`
   return code === 'EISDIR' ? 'is a directory' : `cannot be read (${code})`
 }

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import tls, { createSecureContext, type ConnectionOptions, type SecureContextOptions } from 'node:tls'
 import axios, { AxiosError } from 'axios'
+import { exhaustionOf } from '../model/errors.ts'
 import type { ClientCertificate } from './client-certificate.ts'
 import type { Rereading } from '../io/rereading.ts'
 import { credentialUnusable, interrupted, RucioError } from './errors.ts'
@@ -210,6 +211,14 @@ function unreachable({ what, url }: HttpRequest, error: unknown): RucioError {
   const fault = tlsFault(code ?? '', message)
   if (fault !== null)
     return new RucioError(fault.code, `Cannot ${what}: ${origin}: ${fault.what}`, { hint: fault.hint }, plain(cause))
+  const exhausted = exhaustionOf({ code })
+  if (exhausted !== null)
+    return new RucioError(
+      'MACHINE_EXHAUSTED',
+      `Cannot ${what}: ${origin}: ${exhausted.what}`,
+      { again: true, hint: exhausted.hint },
+      plain(cause),
+    )
   // A server that was silent for ten minutes is not asked again at once.
   const again = code !== AxiosError.ECONNABORTED
   const why = message === '' ? (code ?? 'no answer') : message

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { whyUnreadable } from '../model/errors.ts'
+import { exhaustionOf, whyUnreadable } from '../model/errors.ts'
 
 /** More than any credential, or all authorities there are, have. */
 const maxBytes = 4 * 2 ** 20
@@ -19,7 +19,11 @@ export class UnusableFile extends Error {
 export const unreadable = (path: string, error: unknown): UnusableFile =>
   error instanceof UnusableFile
     ? error
-    : new UnusableFile(`${path} ${whyUnreadable(error)}`, 'Correct the name, or let the agent’s user read it.', error)
+    : new UnusableFile(
+        `${path} ${whyUnreadable(error)}`,
+        exhaustionOf(error)?.hint ?? 'Correct the name, or let the agent’s user read it.',
+        error,
+      )
 
 /** Who may read a secret beside its owner: nobody, or its group. */
 export interface SecretRules {
