@@ -207,6 +207,18 @@ describe('runOnce()', () => {
     await expectArchived(world, ['a'])
   })
 
+  test('never says done again of what somebody deleted as soon as it said so, to have it archived anew', async () => {
+    const world = await memoryWorld(['a'])
+    let told = 0
+    world.onTouch = (what) => {
+      if (what !== 'after telling done' || ++told > 1) return
+      world.store.files.delete(objectOf('a'))
+      dataset(world, 'a').tag = 'need'
+    }
+    await run(world)
+    await expectArchived(world, ['a'])
+  })
+
   test('gives up for a while on a tag that is undone each time', async () => {
     const world = await memoryWorld(['a'])
     world.onTouch = (what) => {

@@ -64,6 +64,7 @@ async function acknowledge(p: Pipeline, ready: readonly Ready[], signal: AbortSi
 
 /** Has every object looked at once more. A bundle whose object is gone, or has another size, is written again. */
 async function withObjects(p: Pipeline, ready: readonly Ready[], signal: AbortSignal): Promise<readonly Ready[]> {
+  if (ready.length === 0) return []
   const bundles = ready.flatMap((target) => target.bundles)
   const locations = bundles.map((bundle) => bundle.location!)
   const { answer } = await p.movers.run<'stat'>({ kind: 'stat', vault: p.vault, locations }, anyMover, signal)
@@ -148,7 +149,8 @@ async function tell(p: Pipeline, targets: readonly Ready[], signal: AbortSignal)
 
 /**
  * Asks again after telling: another client that wrote other metadata at the same moment may have undone ours, since Rucio has
- * no compare-and-set (docs/rucio.md, "Lost updates"), and the dataset may have been reopened in between.
+ * no compare-and-set (docs/rucio.md, "Lost updates"), and the dataset may have been reopened in between. Who saw `done`, deleted the
+ * objects and asked for new ones looks the same as a lost update: so the objects are looked at before it is told again.
  */
 async function settle(p: Pipeline, told: readonly Ready[], signal: AbortSignal): Promise<void> {
   let open = told
@@ -176,7 +178,7 @@ async function settle(p: Pipeline, told: readonly Ready[], signal: AbortSignal):
     }
     if (lost.length > 0)
       p.log.warn(`${lost.length} updates of the tag were undone by another client's write; they are written again`)
-    open = await tell(p, lost, signal)
+    open = await tell(p, await withObjects(p, lost, signal), signal)
   }
 }
 
