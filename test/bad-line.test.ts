@@ -93,7 +93,7 @@ describeWithRucio('tape-rse run --once, through a bad line', (bed) => {
       watch.tooLate.clear()
       expect(await watch.look()).toHaveLength(count)
       expect([...watch.tooLate]).toEqual([])
-      expect(watch.lies).toEqual([])
+      expect([...watch.lies]).toEqual([])
       expect(watch.looks).toBeGreaterThan(count)
       expect(
         await audit({

@@ -23,6 +23,8 @@ export interface Fault {
   readonly latency?: number
   /** What stat says. */
   readonly size?: number
+  /** Corrupts silently: one bit of what is read or written. */
+  readonly flip?: { readonly offset: number; readonly bit: number }
 }
 
 /** What the mount has seen of one file. */
@@ -47,8 +49,10 @@ export interface FileRecord {
 export interface Hpssfs {
   /** The mount point. */
   readonly root: string
-  /** Where it keeps what is on it. */
+  /** Its `--store`. */
   readonly store: string
+  /** Where the files of the mount really lie: no fault meets who looks there. */
+  readonly tree: string
   /** Every command of README.md; rejects if the mount refuses it. */
   ctl(cmd: string, args?: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>>>
   /** What it has seen of each file that is there, by path below the root. */
@@ -105,6 +109,7 @@ export async function mountHpssfs(
   return {
     root,
     store,
+    tree: join(store, 'tree'),
     ctl,
     records: async () => new Map(Object.entries((await ctl('stats'))['files'] as Record<string, FileRecord>)),
     async setFaults(...faults) {

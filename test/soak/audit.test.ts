@@ -63,7 +63,7 @@ describeWithRucio('audit and watcher', (bed) => {
     expect(await audit(audited)).toEqual([])
     const watch = watcher(site.vault, [scope], world, root)
     expect(await watch.look()).toHaveLength(world.datasets.length)
-    expect([watch.lies, [...watch.tooLate], Object.fromEntries(watch.kept)]).toEqual([[], [], kept])
+    expect([[...watch.lies], [...watch.tooLate], Object.fromEntries(watch.kept)]).toEqual([[], [], kept])
 
     const member = (name: string, index: number) =>
       [...world.datasets.find(({ did }) => did.name === name)!.files.keys()][index]!
@@ -116,7 +116,7 @@ describeWithRucio('audit and watcher', (bed) => {
     expect(explained.filter((line) => /left behind|done once/u.test(line))).toEqual([])
 
     await watch.look()
-    const lied = watch.lies.map((lie) => /^\S+:(\S+) is done, and/u.exec(lie)?.[1]).sort()
+    const lied = [...watch.lies].map((lie) => /^\S+:(\S+) is done, and/u.exec(lie)?.[1]).sort()
     expect(lied).toEqual(['cut', 'flipped', 'forged', 'gone', 'moved', 'never', 'part/gone'])
   }, 60_000)
 })

@@ -9,9 +9,12 @@ import { contentOf, type Dataset, type People } from './people.ts'
 
 /** Somebody who asks Rucio all the time what is done, and looks whether it is true. */
 export interface Watcher {
-  /** Every lie so far, in a line each. */
-  readonly lies: string[]
-  /** Datasets that were said to be done though they had changed, until it was taken back: Rucio has no compare-and-set. */
+  /** Every lie so far, in a line each. Whoever reads them may clear them. */
+  readonly lies: Set<string>
+  /**
+   * Datasets that were said to be done though they had changed: Rucio has no compare-and-set. It has to be taken back. Whoever looks
+   * whether it was, clears them before.
+   */
   readonly tooLate: Set<string>
   /** How often a dataset was seen done, and looked at. */
   readonly looks: number
@@ -50,7 +53,7 @@ export function watcher(
   { datasets, tagOf }: People,
   rest: RucioRest,
 ): Watcher {
-  const lies: string[] = []
+  const lies = new Set<string>()
   const tooLate = new Set<string>()
   const kept = new Map<string, string>()
   const read = new Map<string, Members | string>()
@@ -102,7 +105,7 @@ export function watcher(
       if (dataset.busy || dataset.acts !== acts) continue
       looks++
       const did = formatDid(dataset.did)
-      if ('lie' in found) lies.push(`${did} is done, and ${found.lie}`)
+      if ('lie' in found) lies.add(`${did} is done, and ${found.lie}`)
       else {
         if (found.late) tooLate.add(did)
         for (const object of found.objects)
@@ -133,7 +136,7 @@ export function watcher(
       const stopped = new AbortController()
       const ended = (async () => {
         while (!stopped.signal.aborted) {
-          await look().catch((error: unknown) => lies.push(`Cannot look: ${String(error)}`))
+          await look().catch((error: unknown) => lies.add(`Cannot look: ${String(error)}`))
           await sleep(200)
         }
       })()
