@@ -8,6 +8,8 @@ type Whom = number
 export type Act =
   | { readonly kind: 'make'; readonly scope: number; readonly making: Making }
   | { readonly kind: 'change' | 'leave open'; readonly whom: Whom; readonly sizes: readonly number[] }
+  /** What is about to be done, if that comes to pass while somebody waits for it. */
+  | { readonly kind: 'reopen at the last moment'; readonly sizes: readonly number[] }
   | { readonly kind: 'detach' | 'delete objects'; readonly whom: Whom; readonly which: number }
   | { readonly kind: 'finish' | 'untag' | 'ask again' | 'hold' | 'release' | 'remove'; readonly whom: Whom }
   | { readonly kind: 'retry' | 'kill agent' | 'kill movers' | 'kill both' | 'stop agent' | 'remount' | 'crash' }
@@ -25,6 +27,7 @@ const weights = {
   make: 14,
   change: 6,
   'leave open': 5,
+  'reopen at the last moment': 4,
   finish: 4,
   detach: 3,
   untag: 2,
@@ -95,6 +98,8 @@ export function planner(random: () => number) {
       case 'change':
       case 'leave open':
         return { kind, whom, sizes: sizes(2) }
+      case 'reopen at the last moment':
+        return { kind, sizes: sizes(2) }
       case 'detach':
       case 'delete objects':
         return { kind, whom, which: below(1000) }

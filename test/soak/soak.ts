@@ -13,7 +13,7 @@ import { makeSite, type Ran, type Site } from '../site.ts'
 import { audit } from './audit.ts'
 import { people, type Dataset, type People } from './people.ts'
 import { planner, type Act, type Day } from './plan.ts'
-import { watcher, type Watcher } from './watcher.ts'
+import { newestObjects, watcher, type Watcher } from './watcher.ts'
 
 /** Acts of a day: with the pauses between them, about ten seconds. */
 const actsOfADay = 40
@@ -240,6 +240,8 @@ async function perform(place: Place, act: Act, agent: Kept): Promise<boolean> {
     case 'leave open':
       await world.change(dataset!, act.sizes, act.kind === 'leave open')
       return true
+    case 'reopen at the last moment':
+      return reopenAtTheLastMoment(place, act.sizes)
     case 'finish':
     case 'ask again':
       await world.finish(dataset!)
@@ -302,6 +304,22 @@ async function perform(place: Place, act: Act, agent: Kept): Promise<boolean> {
       await mount.ctl('mount')
       return true
   }
+}
+
+/** Somebody reopens a dataset whose objects have just got their names, before it is done: the agent gathers for a second, or three. */
+async function reopenAtTheLastMoment({ world, store, watch }: Place, sizes: readonly number[]): Promise<boolean> {
+  for (let tries = 0; tries < 60; tries++) {
+    for (const dataset of world.datasets) {
+      if (dataset.open || !dataset.asked || dataset.busy) continue
+      const objects = newestObjects(store, dataset)
+      if (objects === null || objects.some((path) => watch.kept.has(path))) continue
+      if ((await world.tagOf(dataset)) !== 'TAPE:need') continue
+      await world.change(dataset, sizes, true)
+      return true
+    }
+    await sleep(50)
+  }
+  return false
 }
 
 /** The mount forgets all that is not durable. What had been removed, and not durably so, is there again. */
