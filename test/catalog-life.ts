@@ -1,4 +1,4 @@
-import type { Catalog, Claim, Due } from '../src/catalog/catalog.ts'
+import type { Catalog, Claim } from '../src/catalog/catalog.ts'
 import { openCatalog, type CatalogOptions } from '../src/catalog/sqlite.ts'
 import type { Did } from '../src/model/did.ts'
 import type { Entry, Sighting, TargetId } from '../src/model/target.ts'
@@ -6,7 +6,7 @@ import type { Entry, Sighting, TargetId } from '../src/model/target.ts'
 /** All that ever happens to a catalog, in a few steps, of which each writes once; what a catalog does that is killed in it. */
 
 const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute))
-const due: Due = { now: at(30), failedBefore: null }
+const due = at(30)
 const did = (name: string): Did => ({ scope: 'raw', name })
 const sighting = (name: string): Sighting => ({ did: did(name), waiting: null, closedAt: at(0), length: 1, bytes: 15 })
 const entry = (name: string): Entry => {
@@ -52,6 +52,8 @@ function life(): readonly (readonly [name: string, step: (catalog: Catalog) => P
     ['agentStarted', (c) => c.agentStarted({ version: '1', host: 'h', pid: 7 }, at(1))],
     ['voidClaims', (c) => c.voidClaims()],
     ['rememberVault', (c) => c.rememberVault('/hpss', at(1))],
+    ['sawStuck', (c) => c.sawStuck([{ pid: 1, operation: 'sync', path: '/x', since: at(1), freedBy: 'y' }])],
+    ['endBackOffs', (c) => c.endBackOffs('p')],
     ['sawCredential', (c) => c.sawCredential({ kind: 'token', file: '/t', from: null, until: null, issued: null, problem: null }, at(1))],
     ['observe', (c) => c.observe('p', 'raw', datasets.map(sighting), at(1))],
     ['missed', (c) => c.missed('p', 'old', { ...problem, code: 'SCOPE_UNKNOWN' }, at(1))],
@@ -63,7 +65,7 @@ function life(): readonly (readonly [name: string, step: (catalog: Catalog) => P
     ['freeze', async (c) => c.freeze([frozenAs(await idOf(c, 'a'), 'a', 2), frozenAs(await idOf(c, 'b'), 'b', 1), frozenAs(await idOf(c, 'c'), 'c', 1)], at(3))],
     ['assign a', assignNext],
     take('assigned'),
-    ['moved', (c) => c.moved(claim, 400, at(4))],
+    ['moved', (c) => c.moved(claim, 400, at(3), at(4))],
     release,
     take('assigned'),
     written,
@@ -125,7 +127,7 @@ export async function live(file: string, { statement, after }: Watcher): Promise
 export async function finish(file: string): Promise<readonly string[]> {
   const catalog = await openCatalog(options(file, () => undefined))
   try {
-    const late: Due = { now: at(9999), failedBefore: null }
+    const late = at(9999)
     await catalog.voidClaims()
     await catalog.resume()
     await catalog.unpause('p')

@@ -126,7 +126,7 @@ describe('a catalog file', () => {
       happen()
       await expect(catalog.rememberVault('/third', later)).rejects.toMatchObject(unusable(what))
       await expect(catalog.hold([], null, later)).rejects.toMatchObject(unusable(what))
-      await expect(catalog.ready('p', 1, { now: later, failedBefore: null })).rejects.toMatchObject(unusable(what))
+      await expect(catalog.ready('p', 1, later)).rejects.toMatchObject(unusable(what))
       await catalog.close()
     })
 

@@ -17,8 +17,6 @@ export interface Fault {
   readonly defer?: boolean
   readonly hang?: number | 'forever'
   readonly short?: number
-  /** Of a file: one bit of it is another, silently. */
-  readonly flip?: { readonly offset: number; readonly bit: number }
   /** Seconds. */
   readonly latency?: number
   /** What stat says. */
