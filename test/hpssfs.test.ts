@@ -154,6 +154,15 @@ describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HP
       60_000,
     )
 
+    test('what was removed does not come back with a crash', async () => {
+      await mount.ctl('config', { names: 'fsyncdir' })
+      await seed('first')
+      await mount.setFaults({ op: 'write', path: `${scope}/first/*`, flip: { offset: 100_000, bit: 3 }, count: 1 })
+      expect(await site.run('run', '--once')).toMatchObject({ code: 0, err: expect.stringContaining('set aside') })
+      await mount.ctl('crash', { mount: 'kept', tail: 'drop' })
+      await expectContent(['first'])
+    }, 60_000)
+
     test('the marker of the root is durable before the catalog relies on it', async () => {
       await mount.ctl('config', { names: 'fsyncdir' })
       await mount.setFaults({ op: 'fsyncdir', path: '', error: 'EIO', count: 1 })

@@ -68,9 +68,8 @@ export const ERRORS = {
   OBJECT_FOREIGN: row('hold', 1, 'something that is not ours is where an object should go'),
   OBJECT_MISMATCH: row('hold', 10, 'an object was read back twice and differs from what was written'),
 
-  MOVER_DIED: row('retry', 1, 'a mover ended in the middle of an order'),
+  MOVER_DIED: row('retry', 5, 'a mover ended in the middle of an order'),
   MOVER_STALLED: row('retry', 5, 'a call to a file system took longer than its deadline'),
-  MOVER_UNSTARTED: row('pause', 5, 'no process could be started to do the work'),
   MOVER_STUCK: row('pause', 5, 'a mover hangs in a call that cannot be ended'),
   MACHINE_EXHAUSTED: row('pause', 5, 'this machine gives the agent no more open files, processes or memory'),
   ACKNOWLEDGE_LOST: row('retry', 1, 'the tag did not keep the value that was set'),
@@ -136,6 +135,7 @@ const limits: Readonly<Record<string, { readonly what: string; readonly hint: st
     hint: 'Look for the program that has them open; else raise fs.file-max.',
   },
   ENOMEM: { what: 'no more memory (ENOMEM)', hint: 'Raise MemoryMax of the service, or free memory of this machine.' },
+  EAGAIN: { what: 'no more processes (EAGAIN)', hint: 'Raise TasksMax of the service (`ulimit -u`).' },
   ENOBUFS: { what: 'no more memory for the network (ENOBUFS)', hint: 'Free memory of this machine.' },
 }
 

@@ -122,7 +122,7 @@ function findOwn(order: PackOrder, vault: Vault, format: Format, beat: Beat): Pa
     vault.removeUnproven(location)
     return null
   }
-  if (!begin.ours || begin.bytes !== object.bytes) throw foreign(location, begin.bytes)
+  if (!begin.ours || begin.bytes !== object.bytes) throw foreign(location, begin, object)
   const reader = vault.open(location)
   if (reader === null) return null
   let proof
@@ -142,13 +142,15 @@ function findOwn(order: PackOrder, vault: Vault, format: Format, beat: Beat): Pa
 /** An object under the final name that does not begin as ours would is never moved, whatever the catalog expects there. */
 function refuseForeign({ location, object }: ProveOrder, vault: Vault, format: Format): void {
   const begin = beginOf(location, object, vault, format)
-  if (begin !== null && !begin.ours) throw foreign(location, begin.bytes)
+  if (begin !== null && !begin.ours) throw foreign(location, begin, object)
 }
 
-const foreign = (location: string, bytes: number) =>
+const foreign = (location: string, { ours, bytes }: { ours: boolean; bytes: number }, planned: ObjectPlan) =>
   failure(
     'OBJECT_FOREIGN',
-    `Cannot write ${location}: an object of ${bytes} bytes is there that is not the planned one`,
+    `Cannot write ${location}: an object is there that ${
+      ours ? `has ${bytes} bytes, planned are ${planned.bytes}` : 'begins with another manifest than the planned one'
+    }`,
     'See whose it is. Move it away, then `tape-rse retry` the dataset.',
   )
 
@@ -231,7 +233,11 @@ const clean = (order: CleanOrder, vault: Vault) => ({ removed: vault.clean(order
 
 function remove({ location, object }: RemoveOrder, vault: Vault, format: Format, beat: Beat): Removed {
   const begin = beginOf(location, object, vault, format)
-  if (begin === null) return { outcome: 'absent' }
+  if (begin === null) {
+    beat(0)
+    vault.remove(location) // whoever removed it may have been stopped before that was durable
+    return { outcome: 'absent' }
+  }
   if (!begin.ours || begin.bytes !== object.bytes) return { outcome: 'foreign', bytes: begin.bytes }
   beat(0)
   vault.remove(location)

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { mountAbove, readMounts, type Mount } from '../io/mounts.ts'
 import { processAt } from '../io/processes.ts'
-import { failure, interrupted, TapeRseError } from '../model/errors.ts'
+import { exhaustionOf, failure, interrupted, TapeRseError } from '../model/errors.ts'
 import {
   anyMover,
   type Answers,
@@ -192,7 +192,7 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
     refuseStuck()
     const kind = order.kind === 'pack' || order.kind === 'prove' ? 'moving' : 'quick'
     const mover = await acquire(kind, (candidate) => candidate.pid !== not, signal).catch((error: unknown) => {
-      throw error instanceof TapeRseError ? error : unstarted(order, String(error))
+      throw error instanceof TapeRseError ? error : unstarted(order, error)
     })
     try {
       refuseStuck() // while this one waited
@@ -207,7 +207,8 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
     if (outcome.kind === 'answer' || outcome.kind === 'error') release(mover)
     if (outcome.kind === 'answer') return { answer: outcome.answer as Answers[K], mover: pid! }
     if (outcome.kind === 'error') throw outcome.error
-    if (outcome.kind === 'died') throw pid === null ? unstarted(order, outcome.how) : died(order, mover, outcome.how)
+    if (outcome.kind === 'unstarted') throw unstarted(order, outcome.error)
+    if (outcome.kind === 'died') throw died(order, mover, outcome.how)
 
     const call = (whereabouts === null ? null : lastCallOf(whereabouts, pid!)) ?? unknownCall(order)
     const hanging = await dismiss(mover, started, call, mounts)
@@ -276,6 +277,7 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
 type Outcome =
   | { readonly kind: 'answer'; readonly answer: Answers[OrderKind] }
   | { readonly kind: 'error'; readonly error: TapeRseError }
+  | { readonly kind: 'unstarted'; readonly error: Error }
   | { readonly kind: 'died'; readonly how: string }
   | { readonly kind: 'aborted' }
   | { readonly kind: 'stalled' }
@@ -314,7 +316,8 @@ function converse(
         kind: 'died',
         how: killedBy === null ? `it ended with exit code ${code ?? 'unknown'}` : `it was ended by ${killedBy}`,
       })
-    const onError = (error: Error) => settle({ kind: 'died', how: error.message })
+    const onError = (error: Error) =>
+      settle(child.pid === undefined ? { kind: 'unstarted', error } : { kind: 'died', how: error.message })
     const onAbort = () => settle({ kind: 'aborted' })
 
     child.on('message', onMessage)
@@ -384,12 +387,16 @@ const unknownCall = (order: OrderOf<OrderKind>): Call => ({
 const about = (order: OrderOf<OrderKind>): string =>
   `${order.kind} ${'location' in order ? order.location : rootsOf(order).join(' and ')}`
 
-const unstarted = (order: OrderOf<OrderKind>, how: string) =>
-  failure(
-    'MOVER_UNSTARTED',
-    `Cannot ${about(order)}: no mover could be started: ${how}`,
-    'This machine is out of processes, file descriptors or memory (`LimitNOFILE`, `TasksMax`, `MemoryMax` of the unit): the work goes on by itself.',
+function unstarted(order: OrderOf<OrderKind>, error: unknown): TapeRseError {
+  const exhausted = exhaustionOf(error)
+  const what = exhausted?.what ?? (error instanceof Error ? error.message : String(error))
+  return failure(
+    'MACHINE_EXHAUSTED',
+    `Cannot ${about(order)}: no mover could be started: ${what}`,
+    `${exhausted?.hint ?? 'See the limits of the unit: LimitNOFILE, TasksMax, MemoryMax.'} The work goes on by itself.`,
+    error,
   )
+}
 
 const died = (order: OrderOf<OrderKind>, mover: Mover, how: string) =>
   failure(

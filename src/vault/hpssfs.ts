@@ -66,8 +66,9 @@ export function hpssfsVault(settings: VaultSettings): Vault {
       owner = readOwner(root)
     }
     if (owner === settings.owner) {
+      removeTrial()
       // Whoever wrote it may have been stopped before it was durable.
-      if (!known) vaultCall('sync', root, () => syncDirectory(root))
+      if (!known) sync(root)
       return
     }
     throw failure(
@@ -119,7 +120,7 @@ export function hpssfsVault(settings: VaultSettings): Vault {
       rename(partOf(path, attempt), path, part.inode)
     } else syncFile(path) // whoever wrote it may have been killed before it was durable
     for (let directory = dirname(path); ; directory = dirname(directory)) {
-      vaultCall('sync', directory, () => syncDirectory(directory))
+      sync(directory)
       if (directory === root) break
     }
     const object = fileAt(path)
@@ -129,6 +130,15 @@ export function hpssfsVault(settings: VaultSettings): Vault {
         `Cannot publish ${path}: after the rename it is ${object === null ? 'not there' : 'another file'}`,
         'It is tried again.',
       )
+    }
+  }
+
+  /** What a mover that was killed may have left. Nothing relies on it. */
+  function removeTrial(): void {
+    try {
+      remove(join(root, trialName))
+    } catch {
+      // whoever tries next says so
     }
   }
 
@@ -194,6 +204,7 @@ export function hpssfsVault(settings: VaultSettings): Vault {
       for (let attempt = 1; attempt <= attempts; attempt++) {
         for (const path of [partOf(at(location), attempt), asideOf(at(location), attempt)]) if (remove(path)) removed++
       }
+      if (removed > 0) sync(dirname(at(location))) // else a crash of the mount brings them back, when nobody looks for them any more
       return removed
     },
     remove(location) {
@@ -201,7 +212,7 @@ export function hpssfsVault(settings: VaultSettings): Vault {
       const path = at(location)
       remove(path)
       if (sizeOf(dirname(path)) === null) return // an earlier call came as far as that
-      vaultCall('sync', dirname(path), () => syncDirectory(dirname(path)))
+      sync(dirname(path))
       removeEmpty(root, dirname(location))
     },
     removeUnproven: (location) => {
@@ -230,6 +241,8 @@ function deviceOfRoot({ root, mount }: VaultSettings): bigint {
     throw vaultFailure('stat', root, error)
   }
 }
+
+const sync = (directory: string): void => void vaultCall('sync', directory, () => syncDirectory(directory))
 
 const markerMissing = (root: string) =>
   failure(

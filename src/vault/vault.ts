@@ -58,9 +58,9 @@ export interface Vault {
    * removed. Never the one for the other: an object that has appeared in between is a successor's.
    */
   setAside(location: string, attempt: number, what: 'part' | 'object'): string | null
-  /** Removes parts and objects set aside of attempts 1 to `attempts`. Returns how many there were. */
+  /** Removes parts and objects set aside of attempts 1 to `attempts`, durably. Returns how many there were. */
   clean(location: string, attempts: number): number
-  /** Removes a published object, durably, and the directories that it leaves empty, but for the one of the scope. */
+  /** Removes a published object, durably, and the directories that it leaves empty, but for the one of the scope. It may be gone. */
   remove(location: string): void
   /** Removes an object that an attempt of ours left half written. Only for `publish: direct`. */
   removeUnproven(location: string): void

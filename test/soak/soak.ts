@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, rmSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatDid } from '../../src/model/did.ts'
 import { badLine, type BadLine } from '../../src/testing/bad-line.ts'
@@ -54,8 +54,6 @@ interface Place {
   readonly watch: Watcher
   /** Where the files of the vault lie, whatever ails the mount. */
   readonly store: string
-  /** Hidden files that a crash has brought back after they had been removed. */
-  readonly risen: Set<string>
   readonly held: Set<string>
   /** Those of the day so far, in the order in which the mount has them. */
   readonly faults: Fault[]
@@ -84,7 +82,7 @@ export async function soak({ bed, seed, another, fuse, say }: SoakOptions): Prom
   const watch = watcher(store, scopes, world, root)
   const place: Place = {
     ...{ site, scopes, world, line, mount, watch, store },
-    ...{ risen: new Set(), held: new Set(), faults: [], failures: [], happened: new Map() },
+    ...{ held: new Set(), faults: [], failures: [], happened: new Map() },
   }
   let days = 0
   const watching = watch.watch()
@@ -103,7 +101,7 @@ export async function soak({ bed, seed, another, fuse, say }: SoakOptions): Prom
         scopes,
         done: 'TAPE:done',
         kept: Object.fromEntries(watch.kept),
-        explained: [...place.risen],
+        explained: [],
       })
       place.failures.push(...deviations.map((deviation) => `audit: ${deviation}`))
       days++
@@ -295,7 +293,7 @@ async function perform(place: Place, act: Act, agent: Kept): Promise<boolean> {
       return true
     case 'crash':
       if (mount === null) return false
-      await crash(place, mount)
+      await mount.ctl('crash', { mount: 'kept', tail: 'drop' })
       return true
     case 'remount':
       if (mount === null) return false
@@ -321,20 +319,6 @@ async function reopenAtTheLastMoment({ world, store, watch }: Place, sizes: read
   }
   return false
 }
-
-/** The mount forgets all that is not durable. What had been removed, and not durably so, is there again. */
-async function crash({ store, risen }: Place, mount: Hpssfs): Promise<void> {
-  const before = new Set(hiddenFiles(store))
-  await mount.ctl('crash', { mount: 'kept', tail: 'drop' })
-  for (const path of hiddenFiles(store)) if (!before.has(path)) risen.add(path)
-}
-
-const remaining = ({ store, risen }: Place): readonly string[] => hiddenFiles(store).filter((path) => risen.has(path))
-
-const hiddenFiles = (root: string): readonly string[] =>
-  readdirSync(root, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.startsWith('.'))
-    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
 
 const objectsOf = (store: string, { did }: Dataset): readonly string[] => {
   const directory = `${did.scope}/${did.name}`
@@ -398,7 +382,6 @@ async function settle(place: Place): Promise<void> {
   for (const dataset of world.datasets)
     if (!done.has(dataset))
       failures.push(`${formatDid(dataset.did)} is not done in the evening: ${String(await world.tagOf(dataset))}`)
-  if (mount !== null) place.happened.set('parts that a crash brought back, and that stay', remaining(place).length)
 }
 
 /** The agent runs until nothing is left to do. What is done then is done of what it is now; returns that. */
