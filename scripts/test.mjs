@@ -25,6 +25,7 @@ async function jest(folder, ...more) {
   )
   const result = JSON.parse(readFileSync(file, 'utf8'))
   const skipped = result.numPendingTests + result.numTodoTests
+  // Every suite that needs the FUSE mount begins with hpssfs.
   const forWantOfFuse = result.testResults
     .filter(({ name }) => /\/test\/hpssfs[\w-]*\.test\.ts$/u.test(name))
     .flatMap((suite) => suite.assertionResults.filter(({ status }) => status === 'pending')).length

@@ -219,6 +219,24 @@ describe('runOnce()', () => {
     await expectArchived(world, ['a'])
   })
 
+  test('asks again after it has looked at the objects once more: what changes meanwhile is not done', async () => {
+    const world = await memoryWorld(['a'])
+    const closedWhenTold: number[] = []
+    let looks = 0
+    world.onTouch = (what) => {
+      if (what === 'after telling done') {
+        closedWhenTold.push(dataset(world, 'a').closedAt.getTime())
+        if (closedWhenTold.length === 1) dataset(world, 'a').tag = 'need'
+      }
+      if (what === 'before stat' && ++looks === 2) dataset(world, 'a').closedAt = new Date(7000)
+    }
+    const before = dataset(world, 'a').closedAt.getTime()
+    await run(world)
+    expect(closedWhenTold[0]).toBe(before)
+    expect(closedWhenTold.filter((at) => at === 7000)).toHaveLength(1) // of the generation that was archived anew
+    expect((await rowsOf(world, 'a')).map(({ state }) => state)).toEqual(['acknowledged', 'superseded'])
+  })
+
   test('gives up for a while on a tag that is undone each time', async () => {
     const world = await memoryWorld(['a'])
     world.onTouch = (what) => {

@@ -138,6 +138,13 @@ async function openVault(p: Pipeline, signal: AbortSignal): Promise<void> {
   if (!known) await p.catalog.rememberVault(p.vault.root, p.now()) // commit
 }
 
+/** Faults that may be those of the source’s file system. */
+const maybeSources: readonly ErrorCode[] = ['SOURCE_NOT_MOUNTED', 'SOURCE_HANGS', 'MOVER_STUCK']
+
+/** Has a mover look whether the root of the source answers. */
+const lookAtSource = (p: Pipeline, signal: AbortSignal) =>
+  p.movers.run<'inspect'>({ kind: 'inspect', sourceRoot: p.sourceRoot, files: [] }, anyMover, signal)
+
 const supersededCount = (p: Pipeline): Promise<number> => p.catalog.count({ pipeline: p.name, state: 'superseded' })
 
 const pause = (p: Pipeline, error: unknown): Promise<void> => p.catalog.pause(p.name, problemsOf(error)[0]!, p.now()) // commit
@@ -214,6 +221,7 @@ async function serveOne({ pipeline: p, timetable, alone }: Service, shift: Shift
     if (stop.aborted) return
     timetable.began()
     await openVault(p, both)
+    if (gate.said !== null && maybeSources.includes(gate.said)) await lookAtSource(p, both)
     await poll(p, both)
     if (gate.open) return
     // Only writing shows that there is room again: what the vault says of it can be wrong.

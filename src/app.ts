@@ -11,7 +11,6 @@ import { didKey, type Did } from './model/did.ts'
 import { problemsOf, type Problem } from './model/errors.ts'
 import { anyMover, type VaultSettings } from './model/order.ts'
 import type { Entry } from './model/target.ts'
-import type { StuckMover } from './model/stuck.ts'
 import { startSupervisor, type Supervisor, type SupervisorOptions } from './mover/supervisor.ts'
 import { zipFormat } from './pack/zip.ts'
 import { assignNext } from './pipeline/assign.ts'
@@ -305,26 +304,26 @@ export async function withSite<T>(
   }
 }
 
+/** @param told what an agent's movers are told, and whom the agent tells; other commands write nothing anywhere */
 export const openMovers = (
-  { catalog, movers, deadlines }: Config,
+  { movers, deadlines }: Config,
   { now }: Ambient,
-  onStuck: SupervisorOptions['onStuck'] = () => undefined,
-): Supervisor =>
-  startSupervisor({
-    ...{ script: workerScript, movers, deadlines, killMs, now, onStuck },
-    whereabouts: `${catalog}.movers`,
-  })
+  told: Pick<SupervisorOptions, 'whereabouts' | 'onStuck'> = { whereabouts: null, onStuck: () => undefined },
+): Supervisor => startSupervisor({ script: workerScript, movers, deadlines, killMs, now, ...told })
 
-/** The movers of an agent, which takes over what is left of those of an agent that died. */
+/** The movers of an agent, which first ends those that an agent before it has left behind. */
 export async function openAgentMovers(config: Config, ambient: Ambient, catalog: Catalog): Promise<Supervisor> {
-  const say = (stuck: readonly StuckMover[]) => {
-    // Nothing relies on it, and what keeps it from being written down will keep a step from it, too.
-    catalog.sawStuck(stuck).catch(() => undefined)
-  }
   await catalog.sawStuck([]) // those of the agent before this one, of whom some may have ended
-  const movers = openMovers(config, ambient, say)
-  const left = await movers.adopt()
-  if (left > 0) ambient.log.warn(`ended ${left} movers that an agent before this one had left behind`)
+  const movers = openMovers(config, ambient, {
+    whereabouts: `${config.catalog}.movers`,
+    onStuck(stuck) {
+      // Nothing relies on it, and what keeps it from being written down will keep a step from it, too.
+      catalog.sawStuck(stuck).catch(() => undefined)
+    },
+  })
+  const { ended, stuck } = await movers.endStrays()
+  if (ended > 0) ambient.log.warn(`an agent before this one has left movers behind: ended ${ended}`)
+  if (stuck > 0) ambient.log.error(`an agent before this one has left movers behind that do not end: ${stuck}`)
   return movers
 }
 

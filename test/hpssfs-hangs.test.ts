@@ -9,6 +9,7 @@ import { anyMover, type PackOrder, type VaultSettings } from '../src/model/order
 import type { StuckMover } from '../src/model/stuck.ts'
 import { zipFormat } from '../src/pack/zip.ts'
 import { startMovers } from '../src/testing/movers.ts'
+import { expectDocumented } from './documented.ts'
 import { mountHpssfs, whyNoHpssfs, type Fault } from './hpssfs/mount.ts'
 import { mountedSite, type MountedSite } from './mounted.ts'
 import { childrenOf } from './processes.ts'
@@ -71,6 +72,9 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
     const hangAtEach = (scope: string, hang: Partial<Fault>): readonly Fault[] =>
       steps.map((op) => ({ op, path: `${scope}/at-${op}-*`, ...hang }))
 
+    /** What became of datasets whose calls hang, by operation, and by how they do. */
+    const outcomes = new Map<string, string>()
+
     test('calls that hang for a while are only slow', async () => {
       const { site, seed, mount, expectWhole, scope } = await impatient()
       for (const name of names) await seed(name)
@@ -78,6 +82,7 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
       expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
       expect((await mount.hits()).filter((hits) => hits === 0)).toEqual([])
       await expectWhole(names)
+      for (const op of steps) outcomes.set(`${op} for a while`, 'done')
     }, 60_000)
 
     test('calls that hang for ever, but heed a signal, cost one dataset its turn, and hold no other up', async () => {
@@ -92,6 +97,7 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
         if (name === 'other') continue
         const message = expect.stringMatching(`${mount.root}/${scope}/${name!}/.*longer than 2 s`) as unknown
         expect(problems).toMatchObject([{ code: 'MOVER_STALLED', message, hint: expect.stringMatching('deadlines') }])
+        outcomes.set(`${name!.slice(3, -1)} heeding`, problems[0]!.code)
       }
       await mount.clearFaults()
       expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
@@ -127,6 +133,7 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
 
       const { stuck, pipelines } = await statusOf(made)
       expect(pipelines[0]!.pause!.problem.code).toBe('MOVER_STUCK')
+      if (fault.path !== undefined) outcomes.set(`${String(fault.op)} ignoring`, 'MOVER_STUCK, paused')
       expect(stuck.map(({ path }) => path.startsWith(mount.root))).toEqual(stuck.map(() => true))
       expect((await site.run('status')).out).toMatch(/STUCK: mover \d+ hangs .*does not end/u)
       expect((await site.run('explain', `${scope}:hangs`)).out).toContain('has not ended since it was killed')
@@ -169,6 +176,13 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
       },
       240_000,
     )
+
+    test('what comes of a hang at each operation is what docs/reliability.md says', async () => {
+      const ways = ['for a while', 'heeding', 'ignoring']
+      const rows = steps.map((op) => [op, ...ways.map((way) => outcomes.get(`${op} ${way}`) ?? 'not seen')])
+      const heads = ['operation', 'for a while', 'for ever, heeding SIGKILL', 'for ever, ignoring it']
+      await expectDocumented('hangs', [heads, ...rows])
+    })
 
     test('an agent whose mover hangs stops within its grace, and the next one counts that mover and goes on when it is free', async () => {
       const made = await impatient()
@@ -271,7 +285,7 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
       await check()
 
       await sourceMount.setFaults({ op: 'open', path: 'file', hang: 'forever' })
-      const stuck = { code: 'MOVER_STUCK', message: expect.stringContaining(`(read ${path})`) }
+      const stuck = { code: 'MOVER_STUCK', message: expect.stringContaining(`(open ${path})`) }
       await expect(movers.run<'pack'>(pack, anyMover, never)).rejects.toMatchObject(stuck)
       const children = childrenOf(process.pid)
       for (let again = 0; again < 5; again++) {
@@ -283,7 +297,7 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
 
       await sourceMount.clearFaults()
       await until(() => told.at(-1)?.length === 0)
-      expect(told.map((all) => all.map(({ operation, path: at }) => [operation, at]))).toEqual([[['read', path]], []])
+      expect(told.map((all) => all.map(({ operation, path: at }) => [operation, at]))).toEqual([[['open', path]], []])
       await expect(movers.run<'pack'>({ ...pack, attempt: 2 }, anyMover, never)).resolves.toMatchObject({
         answer: { bytes },
       })

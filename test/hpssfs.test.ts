@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { expectDocumented } from './documented.ts'
 import { mountHpssfs, whyNoHpssfs, type Fault } from './hpssfs/mount.ts'
 import { mountedSite, type MountedSite } from './mounted.ts'
 import { describeUnless } from './skip.ts'
@@ -32,11 +33,9 @@ describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HP
     }, 60_000)
 
     const operations = [
-      ...['create', 'write', 'fsync', 'close', 'rename', 'mkdir', 'stat', 'open', 'read', 'fsyncdir', 'opendir'],
+      ...['create', 'write', 'fsync', 'close', 'rename', 'mkdir', 'stat', 'open', 'read', 'opendir', 'fsyncdir'],
       'unlink',
     ]
-    /** Those without which no object is written and proven. */
-    const needed = operations.filter((op) => op !== 'opendir' && op !== 'unlink')
     /** A dataset for each error at each operation, by its name, and the fault that it meets. */
     const cases = (errors: readonly string[], ops: readonly string[], more: Partial<Fault> = {}) =>
       errors.flatMap((error) =>
@@ -45,26 +44,35 @@ describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HP
           return { name, error, op, fault: { op, path: `${scope}/${name}*`, error, ...more } }
         }),
       )
+    /** Something is removed only after something has failed. */
+    const thatTheyMeet = (all: ReturnType<typeof cases>): readonly Fault[] => [
+      ...all.map(({ fault }) => fault),
+      ...all.flatMap(({ op, fault: { path } }): readonly Fault[] =>
+        op === 'unlink' ? [{ op: 'fsync', path, error: 'EIO', count: 1 }] : [],
+      ),
+    ]
 
+    /** What became of each dataset while its fault stood, by the name of the dataset; they are `done` when it is gone. */
+    const outcomes = new Map<string, string>()
     const errors = ['EIO', 'EACCES', 'ESTALE', 'ENOTCONN', 'ENOSPC', 'EDQUOT']
 
     test('each error at each operation, once, ends in done, and each object is whole', async () => {
       const all = cases(errors, operations, { count: 1 })
       const names = all.map(({ name }) => name)
       for (const name of names) await seed(name)
-      await mount.setFaults(...all.map(({ fault }) => fault))
+      await mount.setFaults(...thatTheyMeet(all))
       for (let run = 0; run < 3; run++) await site.run('run', '--once')
       expect(await done(names)).toEqual(names)
       const hits = await mount.hits()
-      expect(all.filter(({ op }, index) => needed.includes(op) && hits[index] === 0)).toEqual([])
+      expect(all.filter((_, index) => hits[index] === 0)).toEqual([])
       await expectWhole(names)
     }, 240_000)
 
     test('errors at an operation for good are said with what they are, and never end in done; nor do they hold others up', async () => {
-      const all = [...cases(errors, needed), ...cases(['EPERM', 'ENOSYS', 'EXDEV'], ['rename'])]
+      const all = [...cases(errors, operations), ...cases(['EPERM', 'ENOSYS', 'EXDEV'], ['rename'])]
       const names = all.map(({ name }) => name)
       for (const name of [...names, 'other']) await seed(name)
-      await mount.setFaults(...all.map(({ fault }) => fault))
+      await mount.setFaults(...thatTheyMeet(all))
       for (let run = 0; run < 2; run++) {
         const { code, err } = await site.run('run', '--once')
         expect([code, err]).toEqual([3, expect.not.stringContaining('paused')])
@@ -77,12 +85,18 @@ describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HP
           expect.stringMatching(new RegExp(`^Cannot [a-z -]+ /.*${name}.*: ${error}$`, 'u')),
         ])
         expect(problems[0]!.hint).not.toBe('')
+        outcomes.set(name, problems[0]!.code)
       }
       await mount.clearFaults()
       expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
       expect(await done(names)).toEqual(names)
       await expectWhole([...names, 'other'])
     }, 240_000)
+
+    test('what comes of each error at each operation is what docs/reliability.md says', async () => {
+      const rows = operations.map((op) => [op, ...errors.map((error) => outcomes.get(`${error}-${op}-`) ?? 'not seen')])
+      await expectDocumented('errors for good', [['operation', ...errors], ...rows])
+    })
 
     test.each(['ENOSPC', 'EDQUOT'])(
       'a mount that takes no bytes (%s) pauses the pipeline until it does',

@@ -173,7 +173,7 @@ const stuck: Migration = {
       operation TEXT NOT NULL,
       path TEXT NOT NULL,
       since TEXT NOT NULL,
-      freed_by TEXT NOT NULL
+      freed_by TEXT
     )`
       .execute(db)
       .then(() => undefined),

@@ -33,7 +33,7 @@ export interface Tables {
     problem: string | null
     seen_at: string
   }
-  stuck_movers: { pid: number; operation: string; path: string; since: string; freed_by: string }
+  stuck_movers: { pid: number; operation: string; path: string; since: string; freed_by: string | null }
 }
 
 export interface AgentTable {

@@ -78,7 +78,7 @@ const stuckText = (
   emphasise: (text: string) => string,
 ): readonly string[] => [
   emphasise(`STUCK: mover ${pid} hangs (${operation} ${path}), killed ${agoText(since, now)}, and does not end.`),
-  `  To free it, as root: ${freedBy}`,
+  freedBy === null ? `  See why ${path} does not answer.` : `  To free it, as root: ${freedBy}`,
 ]
 
 function drainText({ since, why }: Drain, pipelines: readonly PipelineSummary[], now: Date): string {

@@ -243,7 +243,7 @@ const pipeline = z.strictObject({
     .describe('What becomes of a dataset that changed after it was archived. `hold`: a person decides.'),
 })
 
-const deadline = duration.refine((ms) => ms >= 1000, 'has to be 1s or more')
+const deadline = duration.refine((ms) => ms >= 1000 && ms <= 20 * 86_400_000, 'has to be a time from 1s to 20d')
 
 export const configSchema = z.strictObject({
   catalog: z
@@ -269,7 +269,7 @@ export const configSchema = z.strictObject({
       move: deadline
         .prefault('30m')
         .describe('While it writes or reads back: longer than HPSS takes to bring a file from tape to disk.'),
-      look: deadline.prefault('2m').describe('While it only looks at names, or removes something.'),
+      look: deadline.prefault('2m').describe('While it only looks at names, or removes parts.'),
     })
     .prefault({})
     .describe('How long a mover may show no progress, in one call to a file system, until it is killed.'),
@@ -297,7 +297,10 @@ export const configSchema = z.strictObject({
     .describe(
       'When to poll, as a service. What is found is worked on at once; a poll that takes longer delays the next.',
     ),
-  grace: duration.prefault('10m').describe('How long a stop waits for what is in flight; it is interrupted then.'),
+  grace: duration
+    .refine((ms) => ms <= 20 * 86_400_000, 'has to be 20d or less')
+    .prefault('10m')
+    .describe('How long a stop waits for what is in flight; it is interrupted then.'),
   log: z
     .strictObject({
       format: z

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { errnoOf } from './errno.ts'
 
 /** A process as /proc/PID/stat shows it (proc_pid_stat(5)). */
 export interface ProcessSeen {
@@ -7,16 +8,38 @@ export interface ProcessSeen {
   readonly started: string
 }
 
-const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+const boot = bootId()
 
-/** null: there is none, or nothing but its exit status is left of it. */
+/**
+ * null: there is none, or nothing but its exit status is left of it.
+ * @throws {Error} if that cannot be said, as for want of open files
+ */
 export function processAt(pid: number): ProcessSeen | null {
   let stat: string
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  } catch {
-    return null
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT' || errno === 'ESRCH') return null
+    throw error
   }
   const [state, parent, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return state === 'Z' || state === 'X' ? null : { parent: Number(parent), started: `${rest[17]!} ${boot}` }
+}
+
+/** Whether the process that began so lives. One about whom that cannot be said does. */
+export function isAlive({ pid, started }: { readonly pid: number; readonly started: string }): boolean {
+  try {
+    return processAt(pid)?.started === started
+  } catch {
+    return true
+  }
+}
+
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    return '' // where it may not be read, process ids and times have to do
+  }
 }

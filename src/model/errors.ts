@@ -135,7 +135,6 @@ const limits: Readonly<Record<string, { readonly what: string; readonly hint: st
     hint: 'Look for the program that has them open; else raise fs.file-max.',
   },
   ENOMEM: { what: 'no more memory (ENOMEM)', hint: 'Raise MemoryMax of the service, or free memory of this machine.' },
-  EAGAIN: { what: 'no more processes (EAGAIN)', hint: 'Raise TasksMax of the service (`ulimit -u`).' },
   ENOBUFS: { what: 'no more memory for the network (ENOBUFS)', hint: 'Free memory of this machine.' },
 }
 

@@ -118,7 +118,7 @@ export type Removed =
   /** Another object is there, of so many bytes: it was left alone. */
   | { readonly outcome: 'foreign'; readonly bytes: number }
 
-/** Look at source files without reading them. */
+/** Look at source files without reading them; without any, whether the root answers. */
 export interface InspectOrder {
   readonly kind: 'inspect'
   readonly sourceRoot: string
@@ -160,7 +160,8 @@ export const anyMover: Commission = { not: null, moved: () => undefined }
 export interface Movers {
   /**
    * Has an order carried out by one mover.
-   * @throws TapeRseError the mover's own, MOVER_DIED or MOVER_STUCK; INTERRUPTED once `signal` is aborted
+   * @throws TapeRseError the mover's own; MOVER_DIED, MOVER_STALLED, MOVER_STUCK, VAULT_HANGS, SOURCE_HANGS, MACHINE_EXHAUSTED;
+   * INTERRUPTED once `signal` is aborted
    */
   run<K extends OrderKind>(order: OrderOf<K>, commission: Commission, signal: AbortSignal): Promise<MoverAnswer<K>>
 }

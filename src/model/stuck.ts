@@ -5,6 +5,6 @@ export interface StuckMover {
   readonly path: string
   /** When it was killed, or found by an agent that began after its own had died. */
   readonly since: Date
-  /** The command, for root, that ends the call. */
-  readonly freedBy: string
+  /** The command, for root, that ends the call. null: nobody knows one. */
+  readonly freedBy: string | null
 }

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { mountAbove, readMounts, type Mount } from '../io/mounts.ts'
-import { processAt } from '../io/processes.ts'
+import { readMounts } from '../io/mounts.ts'
+import { isAlive } from '../io/processes.ts'
 import { exhaustionOf, failure, interrupted, TapeRseError } from '../model/errors.ts'
 import {
   anyMover,
@@ -14,13 +14,13 @@ import {
 } from '../model/order.ts'
 import type { StuckMover } from '../model/stuck.ts'
 import type { Reply, Request } from './protocol.ts'
-import { stuckMovers } from './stuck.ts'
-import { forget, lastCallOf, strays, whereaboutsIn, type Call } from './whereabouts.ts'
+import { rootOn, stuckMovers, type Root } from './stuck.ts'
+import { forget, lastCallOf, strays, makeWhereabouts, type Call } from './whereabouts.ts'
 
 export interface SupervisorOptions {
   /** The script of the child process (worker.ts). */
   readonly script: string
-  /** Orders that move data at once; the quick ones (check, stat, clean) have two movers more. */
+  /** Orders that move data at once; those that look at names (all but pack and prove) have two movers more. */
   readonly movers: number
   readonly deadlines: Deadlines
   /** How long a killed mover has to end before it counts as stuck. */
@@ -43,24 +43,26 @@ export interface Deadlines {
 export interface Supervisor extends Movers {
   /** Changes how many orders move data at once, and their deadlines. Movers that are at work finish what they are at. */
   adjust(movers: number, deadlines: Deadlines): void
-  /** Ends the movers of agents that are gone. Those that do not end count as stuck. Returns how many there were. */
-  adopt(): Promise<number>
+  /** Ends the movers of agents that are gone. Those that do not end count as stuck. */
+  endStrays(): Promise<{ readonly ended: number; readonly stuck: number }>
   /** Ends all movers; one that hangs in the kernel is let go of. */
   close(): Promise<void>
 }
+
+type Kind = keyof Deadlines
 
 interface Mover {
   readonly child: ChildProcess
   /** null: it could not be started. */
   readonly pid: number | null
-  /** What it is at: an order that moves data, or a quick one. */
-  busy: 'moving' | 'quick' | null
+  /** What it is at: an order that moves data, or one that looks at names. */
+  busy: Kind | null
   errors: string
 }
 
 interface Waiter {
   readonly wants: (mover: Mover) => boolean
-  readonly kind: 'moving' | 'quick'
+  readonly kind: Kind
   readonly take: (mover: Mover) => void
   readonly fail: (error: unknown) => void
 }
@@ -76,11 +78,22 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
   const pool = new Set<Mover>()
   const waiters: Waiter[] = []
   const stuck = stuckMovers(options.now, options.onStuck)
-  const whereabouts = options.whereabouts === null ? null : whereaboutsIn(options.whereabouts)
+  const whereabouts = options.whereabouts === null ? null : makeWhereabouts(options.whereabouts)
   let nextId = 1
   let closed = false
   let size = options.movers
   let deadlines = options.deadlines
+  let mounts = readMounts()
+
+  /** The roots of an order, as they are mounted now; or as they were, for want of open files to see that. */
+  function rootsNow(order: OrderOf<OrderKind>): readonly Root[] {
+    try {
+      mounts = readMounts()
+    } catch {
+      // they seldom change
+    }
+    return rootsOf(order).map((path) => rootOn(mounts, path))
+  }
 
   function hire(): Mover {
     const node = ['--disable-warning=ExperimentalWarning', ...frugal]
@@ -92,7 +105,10 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
     })
     const mover: Mover = { child, pid: child.pid ?? null, busy: null, errors: '' }
     child.stderr?.on('data', (chunk: Buffer) => (mover.errors = (mover.errors + chunk.toString()).slice(-2000)))
-    child.on('error', () => pool.delete(mover))
+    child.on('error', () => {
+      if (child.pid === undefined) pool.delete(mover)
+      serveWaiters()
+    })
     child.once('exit', () => {
       pool.delete(mover)
       stuck.look()
@@ -106,7 +122,7 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
   function serveWaiters(): void {
     for (const waiter of [...waiters]) {
       try {
-        const mover = free(waiter)
+        const mover = freeOrHired(waiter)
         if (mover === null) continue
         waiters.splice(waiters.indexOf(waiter), 1)
         mover.busy = waiter.kind
@@ -118,14 +134,14 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
     }
   }
 
-  function free({ wants, kind }: Waiter): Mover | null {
-    const moving = [...pool].filter((mover) => mover.busy === 'moving').length
-    if (kind === 'moving' && moving >= size) return null
+  function freeOrHired({ wants, kind }: Waiter): Mover | null {
+    const moving = [...pool].filter((mover) => mover.busy === 'move').length
+    if (kind === 'move' && moving >= size) return null
     for (const mover of pool) if (mover.busy === null && wants(mover)) return mover
     return !closed && pool.size < size + 2 ? hire() : null
   }
 
-  function acquire(kind: Waiter['kind'], wants: Waiter['wants'], signal: AbortSignal): Promise<Mover> {
+  function acquire(kind: Kind, wants: Waiter['wants'], signal: AbortSignal): Promise<Mover> {
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         wants,
@@ -164,19 +180,16 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
     mover.child.stderr?.destroy()
     if (mover.child.connected) mover.child.disconnect()
     mover.child.unref()
+    serveWaiters()
   }
 
   /** SIGKILL, and a few seconds for it to work; then the mover is let go of, and counts as stuck. Null: it is gone. */
-  async function dismiss(
-    mover: Mover,
-    started: string,
-    call: Call,
-    mounts: readonly Mount[],
-  ): Promise<StuckMover | null> {
-    mover.child.kill('SIGKILL')
-    if (await exits(mover.child, options.killMs)) return null
+  async function dismiss(mover: Mover, call: Call, roots: readonly Root[]): Promise<StuckMover | null> {
+    const { child } = mover
+    child.kill('SIGKILL')
+    if (await exits(child, options.killMs)) return null
     letGoOf(mover)
-    return stuck.add({ pid: mover.pid!, started }, call, mounts)
+    return stuck.add(mover.pid!, () => child.exitCode === null && child.signalCode === null, call, roots)
   }
 
   async function run<K extends OrderKind>(
@@ -184,13 +197,13 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
     { not, moved }: Commission,
     signal: AbortSignal,
   ): Promise<MoverAnswer<K>> {
-    const mounts = mountsOf(order)
+    const roots = rootsNow(order)
     const refuseStuck = () => {
-      const hanging = stuck.on(mounts)
+      const hanging = stuck.on(roots)
       if (hanging !== null) throw stuckError(order, hanging)
     }
     refuseStuck()
-    const kind = order.kind === 'pack' || order.kind === 'prove' ? 'moving' : 'quick'
+    const kind: Kind = order.kind === 'pack' || order.kind === 'prove' ? 'move' : 'look'
     const mover = await acquire(kind, (candidate) => candidate.pid !== not, signal).catch((error: unknown) => {
       throw error instanceof TapeRseError ? error : unstarted(order, error)
     })
@@ -200,18 +213,21 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
       release(mover)
       throw error
     }
-    const deadline = kind === 'moving' ? deadlines.move : deadlines.look
+    // Who removes an object reads its beginning: that may have to wait for a tape, too.
+    const deadline = order.kind === 'remove' ? deadlines.move : deadlines[kind]
     const { pid } = mover
-    const started = pid === null ? '' : (processAt(pid)?.started ?? '')
     const outcome = await converse(mover, { id: nextId++, order }, deadline, moved, signal)
     if (outcome.kind === 'answer' || outcome.kind === 'error') release(mover)
     if (outcome.kind === 'answer') return { answer: outcome.answer as Answers[K], mover: pid! }
     if (outcome.kind === 'error') throw outcome.error
     if (outcome.kind === 'unstarted') throw unstarted(order, outcome.error)
-    if (outcome.kind === 'died') throw died(order, mover, outcome.how)
+    if (outcome.kind === 'died') {
+      mover.child.kill('SIGKILL') // it may live, and cannot be spoken to
+      throw died(order, mover, outcome.how)
+    }
 
     const call = (whereabouts === null ? null : lastCallOf(whereabouts, pid!)) ?? unknownCall(order)
-    const hanging = await dismiss(mover, started, call, mounts)
+    const hanging = await dismiss(mover, call, roots)
     if (hanging !== null) throw stuckError(order, hanging)
     if (outcome.kind === 'aborted') throw interrupted()
     throw await stalled(order, call, deadline, signal)
@@ -225,7 +241,7 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
     signal: AbortSignal,
   ): Promise<unknown> {
     try {
-      if (order.kind === 'check' || isProbe(order)) return silent(order, call, deadline)
+      if (order.kind === 'check' || isProbe(order)) return rootHangs(order, call, deadline)
       if ('vault' in order) await run<'check'>({ kind: 'check', vault: order.vault, known: true }, anyMover, signal)
       if ('sourceRoot' in order)
         await run<'inspect'>({ kind: 'inspect', sourceRoot: order.sourceRoot, files: [] }, anyMover, signal)
@@ -235,22 +251,21 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
     }
   }
 
-  async function adopt(): Promise<number> {
-    if (whereabouts === null) return 0
+  async function endStrays(): Promise<{ readonly ended: number; readonly stuck: number }> {
+    if (whereabouts === null) return { ended: 0, stuck: 0 }
     const found = strays(whereabouts)
-    const lives = ({ pid, started }: (typeof found)[number]) => processAt(pid)?.started === started
-    for (const stray of found) if (lives(stray)) killQuietly(stray.pid)
+    for (const stray of found.filter(isAlive)) killQuietly(stray.pid)
     const end = performance.now() + options.killMs
-    while (found.some(lives) && performance.now() < end) await sleep(20)
-    for (const stray of found)
-      if (lives(stray)) stuck.add(stray, stray, [])
-      else forget(whereabouts, stray.pid)
-    return found.length
+    while (found.some(isAlive) && performance.now() < end) await sleep(20)
+    const left = found.filter(isAlive)
+    for (const stray of left) stuck.add(stray.pid, () => isAlive(stray), stray, [])
+    for (const stray of found) if (!left.includes(stray)) forget(whereabouts, stray.pid)
+    return { ended: found.length - left.length, stuck: left.length }
   }
 
   return {
     run,
-    adopt,
+    endStrays,
     adjust(movers, newDeadlines) {
       size = movers
       deadlines = newDeadlines
@@ -369,19 +384,11 @@ const rootsOf = (order: OrderOf<OrderKind>): readonly string[] => [
   ...('sourceRoot' in order ? [order.sourceRoot] : []),
 ]
 
-/** The mounts that an order may hang on. */
-function mountsOf(order: OrderOf<OrderKind>): readonly Mount[] {
-  const mounts = readMounts()
-  return rootsOf(order)
-    .map((root) => mountAbove(mounts, root))
-    .filter((mount) => mount !== null)
-}
-
 /** Whether an order only asks if the root of a source answers. */
 const isProbe = (order: OrderOf<OrderKind>): boolean => order.kind === 'inspect' && order.files.length === 0
 
 const unknownCall = (order: OrderOf<OrderKind>): Call => ({
-  ...{ operation: order.kind, path: rootsOf(order).join(' or '), mount: null },
+  ...{ operation: order.kind, path: rootsOf(order).join(' or '), mount: null, root: null },
 })
 
 const about = (order: OrderOf<OrderKind>): string =>
@@ -393,7 +400,7 @@ function unstarted(order: OrderOf<OrderKind>, error: unknown): TapeRseError {
   return failure(
     'MACHINE_EXHAUSTED',
     `Cannot ${about(order)}: no mover could be started: ${what}`,
-    `${exhausted?.hint ?? 'See the limits of the unit: LimitNOFILE, TasksMax, MemoryMax.'} The work goes on by itself.`,
+    `${exhausted?.hint ?? 'See the limits of the service: TasksMax, LimitNOFILE, MemoryMax.'} The work goes on by itself.`,
     error,
   )
 }
@@ -415,7 +422,7 @@ const stalledAt = (order: OrderOf<OrderKind>, call: Call, deadlineMs: number) =>
     'It is tried again. See why that path does not answer. If tapes take so long to be read, raise `deadlines`.',
   )
 
-const silent = (order: OrderOf<OrderKind>, call: Call, deadlineMs: number) =>
+const rootHangs = (order: OrderOf<OrderKind>, call: Call, deadlineMs: number) =>
   failure(
     order.kind === 'check' ? 'VAULT_HANGS' : 'SOURCE_HANGS',
     `Cannot ${about(order)}: ${hung(call, deadlineMs)}`,
@@ -426,5 +433,7 @@ const stuckError = (order: OrderOf<OrderKind>, { pid, operation, path, since, fr
   failure(
     'MOVER_STUCK',
     `Cannot ${about(order)}: mover ${pid} hangs (${operation} ${path}), and has not ended since it was killed at ${since.toISOString()}`,
-    `To free it, as root: ${freedBy}; then mount that file system again. docs/hpss.md, "A mount that hangs", says more.`,
+    freedBy === null
+      ? `See why ${path} does not answer: the work goes on by itself.`
+      : `To free it, as root: ${freedBy}; then mount that file system again. docs/hpss.md, "A mount that hangs", says more.`,
   )

@@ -8,59 +8,67 @@ export const watched = ({ format, vault, openSource, inspectSources }: MoverAdap
   format,
   vault: (settings) => watchedVault(vault(settings), settings.root, note),
   openSource(root) {
-    note('open', root)
+    note('open', root, root)
     const open = openSource(root)
     return (path) => {
-      note('read', path)
-      return watchedSource(open(path), path, note)
+      const told = (operation: string) => note(operation, path, root)
+      told('open')
+      return watchedSource(open(path), told)
     }
   },
   inspectSources(root, files, beat) {
-    note('open', root)
+    note('open', root, root)
     return inspectSources(root, files, (path) => {
-      note('open', path)
+      note('open', path, root)
       beat(path)
     })
   },
 })
 
-const watchedSource = (source: SourceFile, path: string, note: Note): SourceFile => ({
+/** Told of each call to one file. */
+type NoteOfFile = (operation: string) => void
+
+const watchedSource = (source: SourceFile, note: NoteOfFile): SourceFile => ({
   bytes: source.bytes,
   read(buffer) {
-    note('read', path)
+    note('read')
     return source.read(buffer)
   },
   close() {
-    note('read', path)
+    note('close')
     source.close()
   },
 })
 
 function watchedVault(vault: Vault, root: string, note: Note): Vault {
+  const ofFile =
+    (location: string): NoteOfFile =>
+    (operation) =>
+      note(operation, `${root}/${location}`, root)
   /** Tells of a call whose first argument is a location. */
   const on =
     <A extends readonly unknown[], R>(operation: string, call: (location: string, ...more: A) => R) =>
     (location: string, ...more: A): R => {
-      note(operation, `${root}/${location}`)
+      ofFile(location)(operation)
       return call(location, ...more)
     }
   const reading =
     <A extends readonly unknown[]>(open: (location: string, ...more: A) => ObjectReader | null) =>
     (location: string, ...more: A) => {
       const reader = open(location, ...more)
-      return reader === null ? null : watchedReader(reader, `${root}/${location}`, note)
+      return reader === null ? null : watchedReader(reader, ofFile(location))
     }
   return {
     check(known) {
-      note('check', root)
+      note('check', root, root)
       return vault.check(known)
     },
     blame(error) {
-      note('check', root)
+      note('check', root, root)
       return vault.blame(error)
     },
     create: (location, attempt, bytes) =>
-      watchedWriter(on('create', vault.create)(location, attempt, bytes), `${root}/${location}`, note),
+      watchedWriter(on('create', vault.create)(location, attempt, bytes), ofFile(location)),
     openPart: reading(on('open', vault.openPart)),
     open: reading(on('open', vault.open)),
     publish: on('publish', vault.publish),
@@ -72,32 +80,32 @@ function watchedVault(vault: Vault, root: string, note: Note): Vault {
   }
 }
 
-const watchedWriter = (writer: ObjectWriter, path: string, note: Note): ObjectWriter => ({
+const watchedWriter = (writer: ObjectWriter, note: NoteOfFile): ObjectWriter => ({
   write(bytes) {
-    note('write', path)
+    note('write')
     writer.write(bytes)
   },
   finish() {
-    note('sync', path)
+    note('sync')
     writer.finish()
   },
   abandon() {
-    note('remove', path)
+    note('remove')
     writer.abandon()
   },
 })
 
-const watchedReader = (reader: ObjectReader, path: string, note: Note): ObjectReader => ({
+const watchedReader = (reader: ObjectReader, note: NoteOfFile): ObjectReader => ({
   bytes: reader.bytes,
   get direct() {
     return reader.direct
   },
   read(buffer) {
-    note('read back', path)
+    note('read back')
     return reader.read(buffer)
   },
   close() {
-    note('close', path)
+    note('close')
     reader.close()
   },
 })

@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readMounts } from '../io/mounts.ts'
 import { processAt } from '../io/processes.ts'
-import { lastCallOf, strays, whereaboutsIn, whereaboutsOf } from './whereabouts.ts'
+import { lastCallOf, strays, makeWhereabouts, noteIn } from './whereabouts.ts'
 
 describe('whereabouts', () => {
   let directory: string
   let other: ChildProcess
   beforeEach(() => {
-    directory = whereaboutsIn(join(mkdtempSync(join(tmpdir(), 'whereabouts-')), 'movers'))!
+    directory = makeWhereabouts(join(mkdtempSync(join(tmpdir(), 'whereabouts-')), 'movers'))!
     other = spawn('sleep', ['60'])
   })
   afterEach(async () => {
@@ -23,15 +23,20 @@ describe('whereabouts', () => {
   const say = (pid: number, more: object) =>
     writeFileSync(
       join(directory, String(pid)),
-      `${JSON.stringify({ ...processAt(pid), operation: 'open', path: '/x', mount: null, ...more })}\nrest of a longer line`,
+      `${JSON.stringify({ ...processAt(pid), operation: 'open', path: '/x', mount: null, root: null, ...more })}\nrest of a longer line`,
     )
 
   test('are the last call that was noted, and the mount of its path', () => {
-    const note = whereaboutsOf(directory, readMounts)
+    const note = noteIn(directory, readMounts)
     expect(lastCallOf(directory, process.pid)).toBeNull()
-    note('write', '/proc/a/much/longer/path')
-    note('read', '/proc/b')
-    const call = { operation: 'read', path: '/proc/b', mount: { point: '/proc', type: 'proc' } }
+    note('write', '/proc/a/much/longer/path', '/proc/a')
+    note('read', '/proc/b', '/proc')
+    const call = {
+      operation: 'read',
+      path: '/proc/b',
+      mount: { point: '/proc', type: 'proc' },
+      root: { path: '/proc' },
+    }
     expect(lastCallOf(directory, process.pid)).toMatchObject(call)
   })
 
@@ -54,7 +59,7 @@ describe('whereabouts', () => {
   })
 
   test('cannot be had everywhere, and nothing relies on them', () => {
-    expect(whereaboutsIn('/proc/none')).toBeNull()
-    expect(() => whereaboutsOf('/proc/none', readMounts)('read', '/x')).not.toThrow()
+    expect(makeWhereabouts('/proc/none')).toBeNull()
+    expect(() => noteIn('/proc/none', readMounts)('read', '/x', '/x')).not.toThrow()
   })
 })

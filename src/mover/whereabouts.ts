@@ -4,12 +4,20 @@ import { errnoOf } from '../io/errno.ts'
 import { mountAbove, type Mount } from '../io/mounts.ts'
 import { processAt } from '../io/processes.ts'
 
+/*
+ * Before each call to a file system a mover writes down, in a file of its own, what it calls: once it hangs, it cannot say it, and it may
+ * live longer than its agent. Nothing that is archived relies on that.
+ */
+
+export type MountSeen = Pick<Mount, 'point' | 'device' | 'type'>
+
 /** A call of a mover to a file system. */
 export interface Call {
   readonly operation: string
   readonly path: string
-  /** The mount of the path when the order began. null: it is not known. */
-  readonly mount: Pick<Mount, 'point' | 'device' | 'type'> | null
+  /** The mount of the path when the order began, and that of the root of its vault or source. null: not known. */
+  readonly mount: MountSeen | null
+  readonly root: { readonly path: string; readonly mount: MountSeen | null } | null
 }
 
 /** What a mover writes down of itself. */
@@ -18,17 +26,13 @@ interface Whereabouts extends Call {
   readonly started: string
 }
 
-/** Told before each call that may hang. */
-export type Note = (operation: string, path: string) => void
+/** Told before each call that may hang: what it does, to which path, and below which root that is. */
+export type Note = (operation: string, path: string, root: string) => void
 
-/**
- * The file in which a mover says, before each call, what it calls: once it hangs it cannot, and it may live longer than the agent. Nothing
- * relies on it.
- */
 const fileOf = (directory: string, pid: number): string => join(directory, String(pid))
 
 /** For the mover itself. `mounts`: those of the order that is being carried out. */
-export function whereaboutsOf(directory: string, mounts: () => readonly Mount[]): Note {
+export function noteIn(directory: string, mounts: () => readonly Mount[]): Note {
   const { parent, started } = processAt(process.pid)!
   let fd: number | null = null
   try {
@@ -37,25 +41,30 @@ export function whereaboutsOf(directory: string, mounts: () => readonly Mount[])
     return () => undefined
   }
   let said = ''
-  return (operation, path) => {
+  const seen = (path: string): MountSeen | null => {
+    const mount = mountAbove(mounts(), path)
+    return mount === null ? null : { point: mount.point, device: mount.device, type: mount.type }
+  }
+  return (operation, path, root) => {
     const call = `${operation} ${path}`
     if (fd === null || call === said) return
     said = call
-    const mount = mountAbove(mounts(), path)
     const line: Whereabouts = {
       ...{ parent, started, operation, path },
-      mount: mount === null ? null : { point: mount.point, device: mount.device, type: mount.type },
+      mount: seen(path),
+      root: { path: root, mount: seen(root) },
     }
     try {
       writeSync(fd, `${JSON.stringify(line)}\n`, 0) // a longer line before it leaves its end behind
     } catch {
       fd = null
+      forget(directory, process.pid) // what it says is no longer so
     }
   }
 }
 
-/** Makes the directory for whereabouts. null: it cannot be had, and movers keep theirs to themselves. */
-export function whereaboutsIn(directory: string): string | null {
+/** Makes the directory. null: it cannot be had, and movers keep their whereabouts to themselves. */
+export function makeWhereabouts(directory: string): string | null {
   try {
     mkdirSync(directory)
     return directory
@@ -79,13 +88,22 @@ export interface Stray extends Call {
 /** The strays of a directory; the files of those who are gone are removed. */
 export function strays(directory: string): readonly Stray[] {
   const found: Stray[] = []
-  for (const pid of readdirSync(directory).map(Number).filter(Number.isInteger)) {
+  for (const pid of idsIn(directory)) {
     const seen = processAt(pid)
     const said = saidBy(directory, pid)
     if (seen === null || (said !== null && seen.started !== said.started)) forget(directory, pid)
+    // An orphan has another parent.
     else if (said !== null && seen.parent !== said.parent) found.push({ pid, ...said })
   }
   return found
+}
+
+function idsIn(directory: string): readonly number[] {
+  try {
+    return readdirSync(directory).map(Number).filter(Number.isInteger)
+  } catch {
+    return [] // it is no directory, or somebody else's
+  }
 }
 
 export function forget(directory: string, pid: number): void {

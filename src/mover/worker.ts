@@ -8,12 +8,12 @@ import type { Vault } from '../vault/vault.ts'
 import { execute, type MoverAdapters } from './execute.ts'
 import type { Reply, Request } from './protocol.ts'
 import { watched } from './watched.ts'
-import { whereaboutsOf, type Note } from './whereabouts.ts'
+import { noteIn, type Note } from './whereabouts.ts'
 
 /**
- * A mover's process, started by the process whose id is its first argument; the second is the directory for its whereabouts. It reads one order at a time from its channel and carries it out with synchronous calls; it installs no
- * signal handler, and ends by itself when its parent is gone: at the next block, because a synchronous loop never sees the
- * channel close, or at once when it is idle.
+ * A mover's process, started by the process whose id is its first argument; the second is the directory for its whereabouts. It reads one
+ * order at a time from its channel and carries it out with synchronous calls. It installs no signal handler, and ends by itself when its
+ * parent is gone: at the next block, because a synchronous loop never sees the channel close, or at once when it is idle.
  */
 const [parent, directory] = [Number(process.argv[2]), process.argv[3]]
 if (process.ppid !== parent) process.exit() // it died while this process began: whoever looks later finds another parent
@@ -21,7 +21,7 @@ const progressMs = 500
 
 /** As they are when an order begins: one that is made anew meanwhile is another. */
 let mounts: readonly Mount[] = []
-const note: Note = directory === undefined ? () => undefined : whereaboutsOf(directory, () => mounts)
+const note: Note = directory === undefined ? () => undefined : noteIn(directory, () => mounts)
 
 const vaults = new Map<string, Vault>()
 const plain: MoverAdapters = {

@@ -54,12 +54,25 @@ function isYoung({ bundles }: Ready, ms: number, now: Date): boolean {
 }
 
 async function acknowledge(p: Pipeline, ready: readonly Ready[], signal: AbortSignal): Promise<void> {
+  await settle(p, await lookAskTell(p, ready, false, signal), signal)
+}
+
+/**
+ * Looks at the objects, then asks, then tells: so nothing lies between asking and telling.
+ * @param before whether they had been told before
+ * @returns those whose tag says `done` now, as far as is known
+ */
+async function lookAskTell(
+  p: Pipeline,
+  ready: readonly Ready[],
+  before: boolean,
+  signal: AbortSignal,
+): Promise<readonly Ready[]> {
   const there = await withObjects(p, ready, signal)
-  const asked = await stands(p, there, false, signal)
+  const asked = await stands(p, there, before, signal)
   const at = (standing: Asked['standing']) =>
     asked.filter((each) => each.standing === standing).map(({ target }) => target)
-  const told = [...at('done'), ...(await tell(p, at('requested'), signal))]
-  await settle(p, told, signal)
+  return [...at('done'), ...(await tell(p, at('requested'), signal))]
 }
 
 /** Has every object looked at once more. A bundle whose object is gone, or has another size, is written again. */
@@ -178,7 +191,7 @@ async function settle(p: Pipeline, told: readonly Ready[], signal: AbortSignal):
     }
     if (lost.length > 0)
       p.log.warn(`${lost.length} updates of the tag were undone by another client's write; they are written again`)
-    open = await tell(p, await withObjects(p, lost, signal), signal)
+    open = await lookAskTell(p, lost, true, signal)
   }
 }
 

@@ -5,7 +5,9 @@ import { isOfTargets } from './set-back.ts'
 
 /** Removes parts, and objects set aside, that ended targets left in the vault. Published objects stay. */
 export const cleanNext: Step = async (p, signal) => {
-  const [debris] = await p.catalog.debris(p.name, 1)
+  // One that cannot be removed shall not stand before the others.
+  const some = await p.catalog.debris(p.name, 50)
+  const debris = some[Math.floor(p.random() * some.length)]
   if (debris === undefined) return false
   const { location, attempts, target } = debris
   try {

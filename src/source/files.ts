@@ -91,7 +91,7 @@ function realRootOf(root: string): string {
     throw failure(
       'SOURCE_NOT_MOUNTED',
       `Cannot read sources below ${root}: ${errnoOf(error) ?? String(error)}`,
-      'Is the shared file system mounted on this machine?',
+      'Mount the shared file system, or correct source.root.',
       error,
     )
   }

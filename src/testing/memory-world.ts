@@ -3,7 +3,7 @@ import { Writable } from 'node:stream'
 import type { Catalog } from '../catalog/catalog.ts'
 import { openCatalog } from '../catalog/sqlite.ts'
 import { didKey } from '../model/did.ts'
-import type { Movers } from '../model/order.ts'
+import type { Movers, OrderKind } from '../model/order.ts'
 import { execute } from '../mover/execute.ts'
 import { zipFormat } from '../pack/zip.ts'
 import type { Pipeline } from '../pipeline/pipeline.ts'
@@ -92,7 +92,7 @@ export async function memoryWorld(names: readonly string[], filesEach = 2): Prom
         sizes: format,
         limits: { targetSize: 1e6, maxSize: 1e6 },
         vault: { root: '/vault', mount: null, publish: 'rename', minFree: 0, owner: catalog.id },
-        movers: inlineMovers(datasets, store, touch),
+        movers: inlineMovers(datasets, store, touch, (order) => world.onTouch(`before ${order}`)),
         catalog: touching(catalog, touch),
         now: () => world.time,
         clock: () => world.clock(),
@@ -105,10 +105,16 @@ export async function memoryWorld(names: readonly string[], filesEach = 2): Prom
 }
 
 /** Carries orders out at once, in this process, as two movers take turns at them. */
-function inlineMovers(datasets: Map<string, MemoryDataset>, store: MemoryStore, touch: (what: string) => void): Movers {
+function inlineMovers(
+  datasets: Map<string, MemoryDataset>,
+  store: MemoryStore,
+  touch: (what: string) => void,
+  begins: (order: OrderKind) => void,
+): Movers {
   return {
     async run(order, { not }) {
       await Promise.resolve()
+      begins(order.kind)
       const answer = execute(
         order,
         {

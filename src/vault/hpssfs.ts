@@ -16,7 +16,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { failure, TapeRseError } from '../model/errors.ts'
+import { failure, TapeRseError, type ErrorCode } from '../model/errors.ts'
 import type { VaultSettings } from '../model/order.ts'
 import { mountAt, readMounts } from '../io/mounts.ts'
 import { syncDirectory } from '../io/sync-directory.ts'
@@ -142,34 +142,36 @@ export function hpssfsVault(settings: VaultSettings): Vault {
     }
   }
 
-  /** Whether the mount takes bytes at all, once what did not fit has been removed. Another mover may be trying, too. */
-  function takesBytes(): boolean {
+  /** What comes of writing a byte: null, or the code of the error. Another mover may be trying, too. */
+  function trial(): ErrorCode | null {
     const path = join(root, trialName)
     try {
       remove(path)
-      const trial = openWriter(path, checkedDevice())
+      const writer = openWriter(path, checkedDevice())
       try {
-        trial.write(new Uint8Array(1))
-        trial.finish()
+        writer.write(new Uint8Array(1))
+        writer.finish()
       } finally {
-        trial.abandon()
+        writer.abandon()
       }
-      return true
+      return null
     } catch (error) {
-      return !(error instanceof TapeRseError && error.code === 'VAULT_FULL')
+      if (error instanceof TapeRseError) return error.code
+      throw error
     }
   }
 
   function blame(error: unknown): unknown {
     if (!(error instanceof TapeRseError)) return error
-    if (error.code === 'VAULT_FULL') return takesBytes() ? ofPath(error, 'VAULT_NO_ROOM') : error
-    if (error.code !== 'VAULT_NOT_MOUNTED' && error.code !== 'VAULT_NOT_WRITABLE') return error
+    const { code } = error
+    if (code === 'VAULT_FULL') return trial() === code ? error : ofPath(error, 'VAULT_NO_ROOM')
+    if (code !== 'VAULT_NOT_MOUNTED' && code !== 'VAULT_NOT_WRITABLE') return error
     try {
       check(true)
-      return ofPath(error, 'VAULT_IO')
     } catch {
       return error
     }
+    return code === 'VAULT_NOT_WRITABLE' && trial() === code ? error : ofPath(error, 'VAULT_IO')
   }
 
   return {
@@ -204,7 +206,8 @@ export function hpssfsVault(settings: VaultSettings): Vault {
       for (let attempt = 1; attempt <= attempts; attempt++) {
         for (const path of [partOf(at(location), attempt), asideOf(at(location), attempt)]) if (remove(path)) removed++
       }
-      if (removed > 0) sync(dirname(at(location))) // else a crash of the mount brings them back, when nobody looks for them any more
+      // Also if an earlier call removed them: else a crash of the mount brings them back, when nobody looks for them any more.
+      if (sizeOf(dirname(at(location))) !== null) sync(dirname(at(location)))
       return removed
     },
     remove(location) {
