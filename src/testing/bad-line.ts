@@ -24,6 +24,8 @@ export interface BadLine {
   readonly counts: Readonly<Record<Mischief, number>>
   /** From now on so many of all calls go wrong: 0 heals the line, 1 leaves nothing whole. */
   bad(probability: number): void
+  /** Breaks off every connection that is kept. */
+  hangUp(): void
   /** Breaks off what is under way. */
   close(): Promise<void>
 }
@@ -115,6 +117,7 @@ export async function badLine(target: string, seed: number, probability: number)
     bad(next) {
       share = next
     },
+    hangUp: () => server.closeAllConnections(),
     async close() {
       server.close()
       server.closeAllConnections()
