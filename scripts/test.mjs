@@ -54,7 +54,7 @@ try {
   add(await jest('src'))
   if (servers !== null) {
     await servers // a test that needs the server says why there is none
-    add(await jest('test', '--maxWorkers', '2', '--testTimeout', '60000'))
+    add(await jest('test', '--maxWorkers', '3', '--testTimeout', '120000'))
   }
 } finally {
   if (servers !== null) await eachServer('down')

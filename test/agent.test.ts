@@ -123,7 +123,7 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
     expect(site.objects()).toEqual([object(name)])
     expectZip(object(name), files)
     expect((await explained(name)).answer).toContain('is archived')
-  }, 60_000)
+  }, 180_000)
 
   test('knows what it does not take, and why', async () => {
     await seed('good', two('good'))
@@ -149,7 +149,7 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
     expect((await explained('nowhere')).answer).toContain('Rucio knows no such DID')
     const other = JSON.parse((await site.run('explain', 'raw:ds_done', '--json')).out) as { answer: string }[]
     expect(other[0]!.answer).toContain('does not look at scope raw')
-  }, 60_000)
+  }, 180_000)
 
   test('says what is wrong with sources, all of it, and takes the dataset when that is mended', async () => {
     const files = Object.fromEntries(['a', 'b', 'c', 'd', 'e'].map((name) => [`bad/${name}`, content(name, 3000)]))
@@ -179,7 +179,7 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
     for (const [name, bytes] of Object.entries(files)) writeFileSync(join(bed.disk, scope, name), bytes)
     expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
     expectZip(object('bad'), files)
-  }, 60_000)
+  }, 180_000)
 
   test('splits a dataset of many files into zips of even size, each with its own manifest', async () => {
     const files = Object.fromEntries(
@@ -203,7 +203,7 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
       .trim()
       .split('\n')
     expect(names).toEqual(Object.keys(files))
-  }, 60_000)
+  }, 180_000)
 
   test('says what it would do, and writes nothing anywhere', async () => {
     await seed('good', two('good'))
@@ -217,7 +217,7 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
     expect(readdirSync(site.directory)).toEqual(before)
     expect(readdirSync(site.vault)).toEqual([])
     expect(await tagOf('good')).toBe('TAPE:need')
-  }, 60_000)
+  }, 180_000)
 
   test('sets a lost done again without packing, archives anew what was deleted by hand, holds what changed', async () => {
     await seed('d', two('d'))
@@ -251,7 +251,7 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
     expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
     expectZip(object('d', 2), { ...two('d'), 'd/more': more })
     expect(await tagOf('d')).toBe('TAPE:done')
-  }, 60_000)
+  }, 180_000)
 
   test('removes what a person wants archived anew: not while it is done, nor the last copy, nor what is not its own', async () => {
     await seed('d', two('d'))
@@ -298,7 +298,7 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
       [1, 'acknowledged'],
       [2, 'acknowledged'],
     ])
-  }, 60_000)
+  }, 180_000)
 
   test('removes nothing that Rucio says done of, whatever the catalog takes it for', async () => {
     await seed('d', two('d'))
@@ -312,7 +312,7 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
       err: expect.stringContaining('TAPE:done of it'),
     })
     expect(site.objects()).toEqual([object('d')])
-  }, 60_000)
+  }, 180_000)
 
   test('plans a dataset before it is closed or tagged, with every problem', async () => {
     await seed('d', two('d'), { closed: false, tag: null })
@@ -345,7 +345,7 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
     await datasets(root).tag(did('d'), { arcBackup: 'TAPE:need' })
     await site.run('run', '--once')
     expect(await plan('d')).toMatchObject({ code: 0, plans: [{ archived: true, bundles: [] }] })
-  }, 60_000)
+  }, 180_000)
 
   test('never follows a tag that another client withdrew, nor a batch of which one may not be written', async () => {
     await seed('a', two('a'))
@@ -381,7 +381,7 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
     expect([await tagOf('a'), await tagOf('b')]).toEqual(['TAPE:done', 'cancelled'])
     expect(await stateOf('b')).toMatchObject({ state: 'withdrawn' })
     expect(site.objects()).toEqual([object('a'), object('b')].sort())
-  }, 60_000)
+  }, 180_000)
 
   test('signs in again when its token has expired in the middle', async () => {
     await seed('a', two('a'))
@@ -400,7 +400,7 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
     expect(await running.ended).toMatchObject({ code: 0 })
     expect(await tagOf('a')).toBe('TAPE:done')
     expect(Number(await sql(bed, `SELECT count(*) ${living}`, never))).toBeGreaterThan(0)
-  }, 60_000)
+  }, 180_000)
 
   describe('ends with a code that says what is wrong:', () => {
     test('5, and a pause, when Rucio does not answer; the work goes on when it does', async () => {
@@ -411,19 +411,19 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
       site.configure((config) => (config.rucio['host'] = bed.url))
       expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
       expect(await tagOf('a')).toBe('TAPE:done')
-    }, 60_000)
+    }, 180_000)
 
     test('6 when the password is refused', async () => {
       writeFileSync(site.passwordFile, 'canary-wrong-password')
       const ran = await site.run('run', '--once')
       expect(ran).toMatchObject({ code: 6 })
       expect(ran.out + ran.err).not.toContain('canary')
-    }, 60_000)
+    }, 180_000)
 
     test('3 when a scope does not exist, and it says so', async () => {
       site.configure((config) => (config.pipelines[0]!.source['scopes'] = [scope, 'nosuchscope']))
       expect(await site.run('run', '--once')).toMatchObject({ code: 3, err: expect.stringContaining('nosuchscope') })
-    }, 60_000)
+    }, 180_000)
 
     test('4 when the config is wrong, with line and key', async () => {
       site.configure((config) => (config.pipelines[0]!.vault['rot'] = '/x'))
@@ -432,7 +432,7 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
         err: expect.stringMatching(/tape-rse\.yaml:\d+: pipelines\[0\]\.vault\.rot/u),
       })
       expect(existsSync(site.catalog)).toBe(false)
-    }, 60_000)
+    }, 180_000)
 
     test('5 when the vault is not mounted, belongs to another catalog, or has lost its marker', async () => {
       await seed('a', two('a'))
@@ -452,7 +452,7 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
       expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
       rmSync(marker)
       expect(await site.run('run', '--once')).toMatchObject({ code: 5, err: expect.stringContaining('marker') })
-    }, 60_000)
+    }, 180_000)
 
     test('11 when another agent holds the catalog', async () => {
       await seed('big', { 'big/a': Buffer.alloc(300_000_000) })
@@ -462,7 +462,7 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
       expect(await site.run('run', '--once')).toMatchObject({ code: 11 })
       expect(await site.run('status')).toMatchObject({ code: 0 })
       expect(await first.ended).toMatchObject({ code: 0 })
-    }, 60_000)
+    }, 180_000)
 
     test('2 for a command line that it does not understand', async () => {
       for (const args of [
@@ -475,7 +475,7 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
       ]) {
         expect(await site.run(...args)).toMatchObject({ code: 2, out: '' })
       }
-    }, 60_000)
+    }, 180_000)
   })
 
   test.each(['SIGTERM', 'SIGINT'] as const)(
@@ -492,7 +492,7 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
       expect(site.objects()).toEqual([object('big')])
       expect(await tagOf('big')).toBe('TAPE:done')
     },
-    60_000,
+    180_000,
   )
 
   test('never writes over a foreign object, and takes the dataset when that was moved away', async () => {
@@ -506,7 +506,7 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
     rmSync(path)
     expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
     expectZip(object('a'), two('a'))
-  }, 60_000)
+  }, 180_000)
 
   test('tells nobody its secrets', async () => {
     await seed('a', two('a'))
@@ -535,7 +535,7 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
     ].join('\n')
     const tokens = (await sql(bed, `SELECT token FROM tokens WHERE account = 'tapeagent'`, never)).split('\n')
     for (const secret of [bed.agent.password, ...tokens]) expect(everything).not.toContain(secret)
-  }, 60_000)
+  }, 180_000)
 
   test('publishes directly where the mount cannot rename', async () => {
     await seed('a', two('a'))
@@ -543,5 +543,5 @@ print(json.dumps({i: hashlib.md5(z.read(i)).hexdigest() for i in z.namelist()[1:
     expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
     expectZip(object('a'), two('a'))
     expect(await tagOf('a')).toBe('TAPE:done')
-  }, 60_000)
+  }, 180_000)
 })

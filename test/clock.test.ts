@@ -98,7 +98,7 @@ describeWithRucio('a clock that is set by a day', (bed) => {
       await until(async () => {
         const { agent, pipelines } = await summary()
         return near(agent.heardAt) && pipelines[0]!.polls.every(({ polledAt }) => near(polledAt))
-      }, 60_000)
+      }, 180_000)
       expect(await status()).toMatch(/^Agent .* runs, started/u)
     }
     expect(await service.stop()).toMatchObject({ code: 0 })

@@ -84,7 +84,7 @@ describe('an object that is damaged at rest', () => {
       expect(readFileSync(path).equals(good)).toBe(true)
       expect(await bench.prove()).toMatchObject({ outcome: 'proven' })
     },
-    60_000,
+    180_000,
   )
 
   /** Every place where a structure begins, and some anywhere. */
@@ -117,7 +117,7 @@ describe('an object that is damaged at rest', () => {
       }
       expect(missed).toEqual([])
     },
-    60_000,
+    180_000,
   )
 
   test('by its length: a search from its end finds the whole zip in it, and it is found nevertheless', async () => {
@@ -152,7 +152,7 @@ describe('an object that is damaged at rest', () => {
       }
       expect(missed).toEqual([])
     },
-    60_000,
+    180_000,
   )
 
   test('after it was published is not taken for the whole one when it is found there: it is set aside, and packed again', async () => {
@@ -177,5 +177,5 @@ describe('an object that is damaged at rest', () => {
       expect(readFileSync(bench.published).equals(good)).toBe(true)
     }
     expect(set).toBeGreaterThan(40)
-  }, 60_000)
+  }, 180_000)
 })

@@ -56,7 +56,7 @@ describeUnless(reason, 'objects that a mount damages')('an object that a mount d
     }
     expect(await missed(flipsOf(structures, 200, 11), round)).toEqual([])
     expect(await bench.prove()).toMatchObject({ outcome: 'proven', direct: true })
-  }, 60_000)
+  }, 180_000)
 
   test('on its way to the store: each of 200 flips is found, and named', async () => {
     const round = async ({ what, ...flip }: Flip) => {
@@ -72,7 +72,7 @@ describeUnless(reason, 'objects that a mount damages')('an object that a mount d
     expect(await missed(flipsOf(structures, 200, 12), round)).toEqual([])
     await bench.pack()
     expect(await bench.prove()).toMatchObject({ outcome: 'proven' })
-  }, 60_000)
+  }, 180_000)
 
   test('on its way back: each of 200 flips is found, and named', async () => {
     const round = async ({ what, ...flip }: Flip) => {
@@ -85,7 +85,7 @@ describeUnless(reason, 'objects that a mount damages')('an object that a mount d
     }
     expect(await missed(flipsOf(structures, 200, 13), round)).toEqual([])
     expect(await bench.prove()).toMatchObject({ outcome: 'proven' })
-  }, 60_000)
+  }, 180_000)
 
   test('on its way back, after it was published: each of 200 flips is found, and named', async () => {
     expect(await bench.prove()).toMatchObject({ outcome: 'proven' })
@@ -103,5 +103,5 @@ describeUnless(reason, 'objects that a mount damages')('an object that a mount d
     expect(await missed(flipsOf(structures, 200, 14), round)).toEqual([])
     await mount.clearFaults()
     expect(await bench.prove()).toMatchObject({ outcome: 'proven' })
-  }, 60_000)
+  }, 180_000)
 })

@@ -83,7 +83,7 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
       expect((await mount.hits()).filter((hits) => hits === 0)).toEqual([])
       await expectWhole(names)
       for (const op of steps) outcomes.set(`${op} for a while`, 'done')
-    }, 60_000)
+    }, 180_000)
 
     test('calls that hang for ever, but heed a signal, cost one dataset its turn, and hold no other up', async () => {
       const { site, seed, mount, expectWhole, scope, rows, done } = await impatient({ interrupt: 'eintr' })
@@ -102,7 +102,7 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
       await mount.clearFaults()
       expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
       await expectWhole([...names, 'other'])
-    }, 90_000)
+    }, 180_000)
 
     test('a mount that hangs as a whole, but heeds a signal, pauses its pipeline, and no dataset is to blame', async () => {
       const { site, seed, mount, expectWhole, rows } = await impatient({ interrupt: 'eintr' })
@@ -119,7 +119,7 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
       await mount.clearFaults()
       expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
       await expectWhole(['first', 'hangs'])
-    }, 60_000)
+    }, 180_000)
 
     /** A call that hangs for ever whatever the signal, and what frees it: the server answers, or the command that `status` tells. */
     async function hangForGood(fault: Fault, freed: 'by the server' | 'by the command'): Promise<void> {
@@ -203,7 +203,7 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
       expect(processAt(hanging!.pid)).toBeNull()
       expect((await next.stop()).code).toBe(0)
       await made.expectContent(['hangs'])
-    }, 90_000)
+    }, 180_000)
 
     test('a mover that hangs while its agent is killed is found by the next one, and wakes up too late to publish', async () => {
       const made = await impatient()
@@ -221,7 +221,7 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
       await until(isDone(made, ['hangs']))
       expect(next.log()).not.toContain('was there already')
       await made.expectContent(['hangs'])
-    }, 90_000)
+    }, 180_000)
 
     test('a mount that is taken away by force and made anew is used at once, though a mover hangs on the old one', async () => {
       const made = await impatient()
@@ -244,7 +244,7 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
       } finally {
         await anew.unmount()
       }
-    }, 90_000)
+    }, 180_000)
   })
 
   test('one mover hangs on a mount at most, and other mounts have theirs', async () => {

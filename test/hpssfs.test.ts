@@ -30,7 +30,7 @@ describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HP
       expect(await done(names)).toEqual(names)
       await expectWhole(names)
       expect(await mount.ctl('stats')).toMatchObject({ undurableNames: 0 })
-    }, 60_000)
+    }, 180_000)
 
     const operations = [
       ...['create', 'write', 'fsync', 'close', 'rename', 'mkdir', 'stat', 'open', 'read', 'opendir', 'fsyncdir'],
@@ -111,7 +111,7 @@ describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HP
         expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
         await expectWhole(['one', 'two'])
       },
-      60_000,
+      180_000,
     )
 
     test('a mount that is not connected pauses the pipeline, and nothing is lost', async () => {
@@ -123,7 +123,7 @@ describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HP
       await mount.clearFaults()
       expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
       await expectWhole(['waits'])
-    }, 60_000)
+    }, 180_000)
 
     test('errors that show only at close, short writes, and sizes that lie end in done, and each object is whole', async () => {
       const faults: Readonly<Record<string, Fault>> = {
@@ -139,7 +139,7 @@ describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HP
       expect(await done(names)).toEqual(names)
       expect((await mount.hits()).every((hits) => hits > 0)).toBe(true)
       await expectWhole(names)
-    }, 60_000)
+    }, 180_000)
 
     test.each(['durable', 'fsyncdir'])(
       'what is done is there after a crash that forgets all that is not durable (names: %s), and the rest is made again',
@@ -165,7 +165,7 @@ describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HP
         await mount.ctl('crash', { mount: 'kept', tail: 'drop' })
         await expectContent(names)
       },
-      60_000,
+      180_000,
     )
 
     test('what was removed does not come back with a crash', async () => {
@@ -175,7 +175,7 @@ describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HP
       expect(await site.run('run', '--once')).toMatchObject({ code: 0, err: expect.stringContaining('set aside') })
       await mount.ctl('crash', { mount: 'kept', tail: 'drop' })
       await expectContent(['first'])
-    }, 60_000)
+    }, 180_000)
 
     test('the marker of the root is durable before the catalog relies on it', async () => {
       await mount.ctl('config', { names: 'fsyncdir' })
@@ -187,7 +187,7 @@ describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HP
       await seed('first')
       expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
       await expectContent(['first'])
-    }, 60_000)
+    }, 180_000)
 
     test.each(['gone', 'dead'])(
       'a mount that vanishes (%s) pauses the pipeline, and nothing is written beside it',
@@ -204,7 +204,7 @@ describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HP
         expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
         await expectContent(['first', 'second'])
       },
-      60_000,
+      180_000,
     )
 
     test('a password on a file system that hangs stops neither status nor a stop', async () => {
@@ -245,7 +245,7 @@ describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HP
       }
       expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
       await expectWhole(['first', 'second'])
-    }, 60_000)
+    }, 180_000)
   })
 
   test('keeps what its README says', () => {

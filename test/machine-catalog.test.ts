@@ -135,7 +135,7 @@ describeWithRucio('the agent and the file of its catalog', (bed) => {
     await seed('b')
     expectRefusal(await service.ended, /disk I\/O error/u)
     await expectDone('a', 'b')
-  }, 60_000)
+  }, 180_000)
 
   testUnless(mayNotMount, 'a catalog on a tmpfs that is full')(
     'a file system that is full ends it, and with room it goes on',
@@ -167,7 +167,7 @@ describeWithRucio('the agent and the file of its catalog', (bed) => {
         execFileSync('umount', [directory])
       }
     },
-    60_000,
+    180_000,
   )
 
   /** Makes a path read-only, also for root; returns what takes that back. */
@@ -203,7 +203,7 @@ describeWithRucio('the agent and the file of its catalog', (bed) => {
       expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
       expect(await tagOf('a')).toBe('TAPE:done')
     },
-    60_000,
+    180_000,
   )
 
   test.each([
@@ -233,7 +233,7 @@ describeWithRucio('the agent and the file of its catalog', (bed) => {
       if (code !== 0) expect([code, err]).toEqual([3, expect.stringContaining('big.g1.1-1.zip.1.part: EEXIST')])
       await expectDone('a', 'big')
     },
-    60_000,
+    180_000,
   )
 
   test('a lock that is removed lets no second agent work beside the first', async () => {
@@ -248,7 +248,7 @@ describeWithRucio('the agent and the file of its catalog', (bed) => {
     expect(second.child.exitCode).toBeNull()
     expect(await second.stop()).toMatchObject({ code: 0 })
     await expectDone('a', 'b')
-  }, 60_000)
+  }, 180_000)
 
   test('a second agent is refused that calls the catalog by another name, also while the first one is stopping', async () => {
     await seed('big', 300_000_000)
@@ -269,7 +269,7 @@ describeWithRucio('the agent and the file of its catalog', (bed) => {
     expect(readdirSync(site.directory)).not.toContain('link.db.lock')
     site.configure((config) => (config['catalog'] = catalog))
     await expectDone('big')
-  }, 60_000)
+  }, 180_000)
 
   test('a second catalog on the root of a vault pauses its pipeline, and writes nothing there', async () => {
     await seed('a')
@@ -285,7 +285,7 @@ describeWithRucio('the agent and the file of its catalog', (bed) => {
     expect(site.objects()).toEqual([object('a')])
     expect(await tagOf('b')).toBe('TAPE:need')
     await expectDone('a', 'b')
-  }, 60_000)
+  }, 180_000)
 
   test('a backup of yesterday finds what was archived since, proves it, and writes nothing over it', async () => {
     const source = join(bed.disk, scope)
@@ -318,5 +318,5 @@ describeWithRucio('the agent and the file of its catalog', (bed) => {
     expect(await stateOf('untold')).toEqual(['acknowledged'])
     expect(await stateOf('told')).toEqual([])
     expect(await stateOf('waited')).toEqual(['withdrawn']) // as far as this catalog can know
-  }, 60_000)
+  }, 180_000)
 })

@@ -92,7 +92,7 @@ describeWithRucio('the commands of the pages', (bed) => {
       writeFileSync(file, config.replaceAll('/run/secrets/rucio-password', site.passwordFile))
       await type(`tape-rse --config ${file} config check`)
     }
-  }, 60_000)
+  }, 180_000)
 })
 
 describe('the pages', () => {

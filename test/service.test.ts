@@ -102,7 +102,7 @@ describeWithEachRucio('tape-rse run', (bed) => {
     const lines = service.log().split('\n')
     for (const what of ['frozen', 'object 1 of 1 written', 'object 1 of 1 confirmed', 'done'])
       expect(lines.filter((line) => line.includes(`\tINFO\t${scope}:early ${what}`))).toHaveLength(1)
-  }, 60_000)
+  }, 180_000)
 
   test('takes a scope that is added by a change of the file, by SIGHUP, and by a restart', async () => {
     const [second, third, fourth] = [await newScope(), await newScope(), await newScope()]
@@ -124,7 +124,7 @@ describeWithEachRucio('tape-rse run', (bed) => {
     add(fourth)
     start()
     await done('ds', fourth)
-  }, 60_000)
+  }, 180_000)
 
   test('serves two pipelines, each with its RSE and its vault', async () => {
     const other = join(site.directory, 'other')
@@ -144,7 +144,7 @@ describeWithEachRucio('tape-rse run', (bed) => {
     await until(async () => (await tagOf('b')) === 'OTHER:done')
     expect(site.objects()).toEqual([object('a')])
     expect(readdirSync(join(other, scope, 'b'))).toEqual(['b.g1.1-1.zip'])
-  }, 60_000)
+  }, 180_000)
 
   test('pauses while Rucio is away, says so once, and goes on when it is back', async () => {
     const door = await openDoor(new URL(bed.url).port)
@@ -168,7 +168,7 @@ describeWithEachRucio('tape-rse run', (bed) => {
     } finally {
       await door.shut()
     }
-  }, 90_000)
+  }, 180_000)
 
   // Before 41 each takes a call more, and nothing else is different: a part of a day shows it.
   const backlog = bed.version === RUCIO_VERSION ? 1000 : 100
@@ -194,7 +194,7 @@ describeWithEachRucio('tape-rse run', (bed) => {
         return (
           pipelines[0]?.targets.some(({ state, count }) => state === 'acknowledged' && count === names.length) === true
         )
-      })
+      }, 400_000)
     } finally {
       writing = false
       await Promise.all(clients)
@@ -207,7 +207,7 @@ describeWithEachRucio('tape-rse run', (bed) => {
     expect(site.objects()).toHaveLength(names.length)
     expect(await service.stop()).toMatchObject({ code: 0 })
     expect(service.log()).not.toContain('\tERROR\t')
-  }, 240_000)
+  }, 480_000)
 
   // How the agent is stopped, reloaded and spoken to is the same whatever the server.
   if (bed.version !== RUCIO_VERSION) return
@@ -231,7 +231,7 @@ describeWithEachRucio('tape-rse run', (bed) => {
     site.configure((config) => (config['movers'] = 3))
     await until(() => said('new config in force: movers') > 0)
     expect(await service.stop()).toMatchObject({ code: 0 })
-  }, 60_000)
+  }, 180_000)
 
   describe('at SIGTERM', () => {
     test('in the middle of packing, lets the object be finished, and begins nothing more', async () => {
@@ -246,7 +246,7 @@ describeWithEachRucio('tape-rse run', (bed) => {
       start()
       await done('big')
       expect(site.objects()).toEqual([object('big')])
-    }, 60_000)
+    }, 180_000)
 
     test.each(['written', 'confirmed'])(
       'abandons what takes longer than its grace (before it is %s), and goes on later',
@@ -263,7 +263,7 @@ describeWithEachRucio('tape-rse run', (bed) => {
         await done('big')
         expect(site.objects()).toEqual([object('big')])
       },
-      60_000,
+      180_000,
     )
 
     test('ends at once, with 130, when a second signal comes', async () => {
@@ -274,7 +274,7 @@ describeWithEachRucio('tape-rse run', (bed) => {
       await until(() => service.log().includes('stopping'))
       service.child.kill('SIGINT')
       expect(await service.ended).toMatchObject({ code: 130 })
-    }, 60_000)
+    }, 180_000)
   })
 
   test('drains by command, also over a restart, and resumes', async () => {
@@ -292,7 +292,7 @@ describeWithEachRucio('tape-rse run', (bed) => {
     await site.run('resume')
     await done('b')
     expect((await site.run('status')).out).not.toContain('DRAINED')
-  }, 60_000)
+  }, 180_000)
 
   test('holds, releases and retries, by DID, by glob and by reason', async () => {
     await site.run('run', '--once') // a catalog for the commands
@@ -323,7 +323,7 @@ describeWithEachRucio('tape-rse run', (bed) => {
     await until(() => service.log().split('held: Cannot').length > before)
     expect(await site.run('retry', `${scope}:nothing`)).toMatchObject({ code: 1 })
     expect(await site.run('retry', '--reason', 'NONSENSE')).toMatchObject({ code: 2 })
-  }, 60_000)
+  }, 180_000)
 
   test('shows what moves while it moves', async () => {
     await seed('big', { bytes: 1_500_000_000 })
@@ -349,7 +349,7 @@ describeWithEachRucio('tape-rse run', (bed) => {
     expect((await site.run('status')).out).toMatch(/Moving now:.*big 1 of 1 \| written .*MB\/s/su)
     movers('SIGCONT')
     await done('big')
-  }, 90_000)
+  }, 180_000)
 })
 
 /** Makes datasets of two small files each, some at a time. */

@@ -37,7 +37,7 @@ describeWithRucio('on a terminal', (bed) => {
     await site.run('run', '--once')
     await datasets(root).tag({ scope, name: 'a' }, { arcBackup: 'TAPE:need' })
     await site.run('drain', '--why', 'the test')
-  }, 60_000)
+  }, 180_000)
   afterAll(() => site.dispose())
 
   function type(keys: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): { code: number; out: string } {

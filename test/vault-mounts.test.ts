@@ -110,6 +110,6 @@ describeUnless(mayNotMount, 'the vault on real small mounts')('tape-rse run --on
         rmSync(root, { recursive: true })
         site.dispose()
       }
-    }, 60_000)
+    }, 180_000)
   })
 })

@@ -138,7 +138,7 @@ describe('a zip of ours', () => {
           .split('\n'),
       ).toEqual(names())
     },
-    60_000,
+    180_000,
   )
 })
 
@@ -156,5 +156,5 @@ describe.each([65_534, 65_535, 65_536, 70_000])('a zip of %i files and the manif
     } finally {
       made.dispose()
     }
-  }, 60_000)
+  }, 180_000)
 })
