@@ -27,7 +27,7 @@ const control = (napMs: number): readonly Step[] => [
 ]
 const moving: readonly Step[] = [confirmNext, archiveNext]
 
-/** Leaves a step alone for a while that found nothing to do: looking for it costs the more, the more there is that waits. */
+/** Leaves a step that found nothing alone for a while: the more that waits, the more it costs to look. */
 function seldom(step: Step, everyMs: number): Step {
   let next = -Infinity
   return async (pipeline, signal) => {

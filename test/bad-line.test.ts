@@ -104,7 +104,6 @@ describeWithRucio('tape-rse run --once, through a bad line', (bed) => {
           scopes: [scope],
           done: 'TAPE:done',
           kept: Object.fromEntries(watch.kept),
-          explained: [],
         }),
       ).toEqual([])
     },

@@ -1,7 +1,6 @@
 import { afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals'
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { join } from 'node:path'
 import { badLine, type BadLine } from '../src/testing/bad-line.ts'
 import { datasets, signIn, type RucioRest } from '../src/testing/rucio-rest.ts'
 import { childrenOf } from './processes.ts'
@@ -13,8 +12,6 @@ import { describeWithRucio } from './with-rucio.ts'
 /** The whole agent on a machine that has no more open files, or no more memory, for it. */
 
 const content = (label: string, bytes: number) => createHash('shake256', { outputLength: bytes }).update(label).digest()
-
-const agent = join(import.meta.dirname, '..', 'bin', 'tape-rse')
 
 /** Sets a limit of a running process, which it may raise again. */
 const limit = (pid: number, resource: string, value: string) =>
@@ -91,10 +88,7 @@ describeWithRucio('a machine that is exhausted', (bed) => {
     await seed('a')
     let refused = 0
     for (const files of [16, 21, 23, 25, 27, 30, 33, 36]) {
-      const command = [`--nofile=${files}`, agent, '--config', site.configFile, 'run', '--once']
-      const code = await new Promise<number | null>((resolve, reject) => {
-        spawn('prlimit', command, { stdio: 'ignore' }).once('close', resolve).once('error', reject)
-      })
+      const { code } = await site.runUnder(['prlimit', `--nofile=${files}`], 'run', '--once')
       if ((await tagOf('a')) === 'TAPE:done') expect([code, site.objects()]).toEqual([0, [object('a')]])
       else expect(code).not.toBe(0)
       if (code !== 0) refused++

@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals'
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import {
   chmodSync,
@@ -100,15 +100,7 @@ describeWithRucio('the agent and the file of its catalog', (bed) => {
   }
 
   /** Runs once, where no file may have more bytes: for the catalog, the disk is full. */
-  const runLimited = (bytes: number) =>
-    new Promise<Ran>((resolve) => {
-      const command = join(import.meta.dirname, '..', 'bin', 'tape-rse')
-      const child = spawn('prlimit', [`--fsize=${bytes}`, command, '--config', site.configFile, 'run', '--once'])
-      let [out, err] = ['', '']
-      child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
-      child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
-      child.once('close', (code, signal) => resolve({ code, signal, out, err }))
-    })
+  const runLimited = (bytes: number) => site.runUnder(['prlimit', `--fsize=${bytes}`], 'run', '--once')
 
   test('a disk that is full, wherever it becomes so, ends it with what to do, no state lies, and with room it goes on', async () => {
     const names = ['a', 'b', 'c']
@@ -178,8 +170,14 @@ describeWithRucio('the agent and the file of its catalog', (bed) => {
       return () => chmodSync(path, mode)
     }
     execFileSync('mount', ['--bind', path, path])
-    execFileSync('mount', ['-o', 'remount,bind,ro', path])
-    return () => void execFileSync('umount', [path])
+    const undo = () => void execFileSync('umount', [path])
+    try {
+      execFileSync('mount', ['-o', 'remount,bind,ro', path])
+    } catch (error) {
+      undo()
+      throw error
+    }
+    return undo
   }
 
   testUnless(isRoot ? mayNotMount : null, 'a catalog that is read-only').each(['file', 'directory'])(

@@ -31,6 +31,8 @@ export interface Site {
   /** Changes the config: `change` gets the parsed object. */
   configure(change: (config: SiteConfig) => void): void
   run(...args: string[]): Promise<Ran>
+  /** The same, started by another program: `prlimit --nofile=16`. */
+  runUnder(launcher: readonly [string, ...string[]], ...args: string[]): Promise<Ran>
   /** Starts the command without waiting, in a process group of its own. */
   start(...args: string[]): { readonly child: ChildProcess; readonly ended: Promise<Ran> }
   /** Every file in the vault but the marker; sorted. */
@@ -77,8 +79,10 @@ export function makeSite(rucio: SiteRucio, scopes: readonly string[], vault?: st
   save()
 
   const env: Record<string, string> = {}
-  const start = (...args: string[]) => {
-    const child = spawn(command, ['--config', configFile, ...args], {
+  const start = (...args: string[]) => startUnder([], args)
+  const startUnder = (launcher: readonly string[], args: readonly string[]) => {
+    const [program, ...rest] = [...launcher, command, '--config', configFile, ...args]
+    const child = spawn(program!, rest, {
       detached: true,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -106,6 +110,7 @@ export function makeSite(rucio: SiteRucio, scopes: readonly string[], vault?: st
     },
     start,
     run: (...args) => start(...args).ended,
+    runUnder: (launcher, ...args) => startUnder(launcher, args).ended,
     objects: () =>
       readdirSync(root, { recursive: true, withFileTypes: true })
         .filter((entry) => !entry.isDirectory() && entry.name !== '.tape-rse.json')

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { startSupervisor, type Supervisor, type SupervisorOptions } from '../mover/supervisor.ts'
 
-/** Real movers, of whom one minute without progress is expected at most, and whose agent nobody asks about them. */
+/** Real movers with deadlines of a minute, which write no whereabouts. */
 export const startMovers = (options: Partial<SupervisorOptions> = {}): Supervisor =>
   startSupervisor({
     script: join(import.meta.dirname, '..', 'mover', 'worker.ts'),

@@ -5,7 +5,7 @@
     audit.py --members OBJECT ...    {object: {member: [bytes, adler32]}, or why it cannot be read}
 
 WORLD: url, account, username, password (of Rucio), root (of the vault), disk (of the source files), scopes, done (the tag),
-kept (path below the root: sha256; objects that have to be there, unchanged), explained (hidden files that may be there).
+kept (path below the root: sha256; objects that have to be there, unchanged).
 Python 3, standard library only.
 """
 import hashlib
@@ -174,7 +174,7 @@ class Audit:
 
     def left_behind(self, known):
         for path in self.found:
-            if path == MARKER or path in self.world['explained']:
+            if path == MARKER:
                 continue
             directory, name = os.path.split(path)
             match = OBJECT.fullmatch(name)

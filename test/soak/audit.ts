@@ -11,7 +11,6 @@ export interface AuditedWorld extends Login {
   readonly scopes: readonly string[]
   readonly done: string
   readonly kept: Readonly<Record<string, string>>
-  readonly explained: readonly string[]
 }
 
 /** Size and adler32. */

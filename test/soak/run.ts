@@ -5,7 +5,7 @@ import { startRucio } from '../rucio/testbed.ts'
 import { soak } from './soak.ts'
 
 /**
- * `npm run soak -- [--seed N] [--days N | --minutes M] [--verbose]`: days at which everything fails now and then. Ends with 1 at the
+ * `npm run soak -- [--seed N] [--days N | --minutes M] [--verbose]`: days on which everything fails now and then. Ends with 1 at the
  * end of the first day on which something is not as it has to be. The same seed gives the same acts.
  */
 const { values } = parseArgs({

@@ -7,7 +7,7 @@ const noFuse = await whyNoHpssfs()
 if (noFuse !== null) process.stderr.write(`The soak takes a plain directory, on which nothing fails: ${noFuse}\n`)
 
 describeWithRucio('a short soak', (bed) => {
-  test('ends with all as it has to be, after days at which everything fails', async () => {
+  test('ends with all as it has to be, after days on which everything fails', async () => {
     const said: string[] = []
     const { failures, days, happened, looks } = await soak({
       bed,

@@ -101,7 +101,6 @@ export async function soak({ bed, seed, another, fuse, say }: SoakOptions): Prom
         scopes,
         done: 'TAPE:done',
         kept: Object.fromEntries(watch.kept),
-        explained: [],
       })
       place.failures.push(...deviations.map((deviation) => `audit: ${deviation}`))
       days++
