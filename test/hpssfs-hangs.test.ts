@@ -252,7 +252,7 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
     const directory = mkdtempSync(join(tmpdir(), 'hangs-'))
     const told: (readonly StuckMover[])[] = []
     const movers = startMovers({
-      ...{ movers: 2, deadlines: { move: 1500, look: 1500 }, killMs: 1000, whereabouts: join(directory, 'movers') },
+      ...{ movers: 1, deadlines: { move: 2000, look: 2000 }, killMs: 1000, whereabouts: join(directory, 'movers') },
       onStuck: (stuck) => void told.push(stuck),
     })
     const never = new AbortController().signal
@@ -270,7 +270,8 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
       const content = Buffer.alloc(100_000, 'x')
       const path = join(sourceMount.root, 'file')
       writeFileSync(path, content)
-      const members = [{ name: 'file', path, bytes: content.length, adler32: hex32(adler32(content)), md5: null }]
+      const member = { name: 'file', path, bytes: content.length, adler32: hex32(adler32(content)), md5: null }
+      const members = [member]
       const manifest = '{}'
       const bytes = zipFormat().overhead(manifest.length, members) + manifest.length + content.length
       const object = { manifest, time: 0, members, bytes }
@@ -286,7 +287,20 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
 
       await sourceMount.setFaults({ op: 'open', path: 'file', hang: 'forever' })
       const stuck = { code: 'MOVER_STUCK', message: expect.stringContaining(`(open ${path})`) }
-      await expect(movers.run<'pack'>(pack, anyMover, never)).rejects.toMatchObject(stuck)
+      const hanging = movers.run<'pack'>(pack, anyMover, never)
+      // It waits for the one place that there is to move data, which the other gives up.
+      const healthy = join(directory, 'file')
+      writeFileSync(healthy, content)
+      const other = movers.run<'pack'>(
+        {
+          ...{ ...pack, location: 's/e/e.g1.1-1.zip', sourceRoot: directory },
+          object: { ...object, members: [{ ...member, path: healthy }] },
+        },
+        anyMover,
+        never,
+      )
+      await expect(hanging).rejects.toMatchObject(stuck)
+      await expect(other).resolves.toMatchObject({ answer: { bytes } })
       const children = childrenOf(process.pid)
       for (let again = 0; again < 5; again++) {
         await expect(look()).rejects.toMatchObject(stuck)

@@ -61,10 +61,12 @@ describe('startSupervisor()', () => {
     start()
     const order: OrderOf<'inspect'> = { kind: 'inspect', sourceRoot: '/data', files: [] }
     const endless = { ...order, toJSON: () => { throw new RangeError('Invalid string length') } } // prettier-ignore
-    await expect(movers.run(endless, anyMover, never)).rejects.toMatchObject({
-      code: 'MOVER_DIED',
-      message: expect.stringContaining('Invalid string length'),
-    })
+    for (let again = 0; again < 5; again++)
+      await expect(movers.run(endless, anyMover, never)).rejects.toMatchObject({
+        code: 'MOVER_DIED',
+        message: expect.stringContaining('Invalid string length'),
+      })
+    await expect(movers.run(order, anyMover, never)).resolves.toMatchObject({ answer: { problems: [] } })
   })
 
   test('gives an order to another mover than the one that must not have it', async () => {
@@ -98,14 +100,16 @@ describe('startSupervisor()', () => {
   })
 
   test('kills a mover that shows no progress, but not one that is slow', async () => {
-    start(500)
+    start()
+    await movers.run(order('x'), anyMover, never) // one that has begun: how long that takes is not the question
+    movers.adjust(1, { move: 1000, look: 1000 })
     const moved: number[] = []
     const heard = { not: null, moved: (bytes: number) => void moved.push(bytes) }
     await expect(movers.run(order('slow'), heard, never)).resolves.toMatchObject({ answer: { problems: [] } })
     expect(moved).toEqual([1, 2, 3, 4, 5, 6, 7])
     await expect(movers.run(order('hang'), anyMover, never)).rejects.toMatchObject({
       code: 'MOVER_STALLED',
-      message: expect.stringContaining('took longer than 0.5 s'),
+      message: expect.stringContaining('took longer than 1 s'),
     })
     expect((await movers.run(order('x'), anyMover, never)).answer).toEqual({ problems: [] })
   })

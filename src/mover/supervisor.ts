@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readMounts } from '../io/mounts.ts'
 import { isAlive } from '../io/processes.ts'
-import { exhaustionOf, failure, interrupted, TapeRseError } from '../model/errors.ts'
+import { interrupted, TapeRseError } from '../model/errors.ts'
 import {
   anyMover,
   type Answers,
@@ -13,7 +13,8 @@ import {
   type OrderOf,
 } from '../model/order.ts'
 import type { StuckMover } from '../model/stuck.ts'
-import type { Reply, Request } from './protocol.ts'
+import { converse, exits } from './conversation.ts'
+import { died, isProbe, rootHangs, rootsOf, stalledAt, stuckError, unknownCall, unstarted } from './failures.ts'
 import { rootOn, stuckMovers, type Root } from './stuck.ts'
 import { forget, lastCallOf, strays, makeWhereabouts, type Call } from './whereabouts.ts'
 
@@ -216,7 +217,7 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
     // Who removes an object reads its beginning: that may have to wait for a tape, too.
     const deadline = order.kind === 'remove' ? deadlines.move : deadlines[kind]
     const { pid } = mover
-    const outcome = await converse(mover, { id: nextId++, order }, deadline, moved, signal)
+    const outcome = await converse(mover.child, { id: nextId++, order }, deadline, moved, signal)
     if (outcome.kind === 'answer' || outcome.kind === 'error') release(mover)
     if (outcome.kind === 'answer') return { answer: outcome.answer as Answers[K], mover: pid! }
     if (outcome.kind === 'error') throw outcome.error
@@ -289,88 +290,6 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
   }
 }
 
-type Outcome =
-  | { readonly kind: 'answer'; readonly answer: Answers[OrderKind] }
-  | { readonly kind: 'error'; readonly error: TapeRseError }
-  | { readonly kind: 'unstarted'; readonly error: Error }
-  | { readonly kind: 'died'; readonly how: string }
-  | { readonly kind: 'aborted' }
-  | { readonly kind: 'stalled' }
-
-/** Sends one request and listens until the mover has answered, died, stalled, or is no longer wanted. */
-function converse(
-  { child }: Mover,
-  request: Request,
-  stallMs: number,
-  moved: Commission['moved'],
-  signal: AbortSignal,
-): Promise<Outcome> {
-  return new Promise((resolve) => {
-    let stall = setTimeout(() => settle({ kind: 'stalled' }), stallMs)
-    const settle = (outcome: Outcome) => {
-      clearTimeout(stall)
-      child.off('message', onMessage)
-      child.off('exit', onExit)
-      child.off('error', onError)
-      signal.removeEventListener('abort', onAbort)
-      resolve(outcome)
-    }
-    const onMessage = (message: unknown) => {
-      const reply = message as Reply
-      if (reply.id !== request.id) return
-      if ('answer' in reply) settle({ kind: 'answer', answer: reply.answer })
-      else if ('problems' in reply) settle({ kind: 'error', error: new TapeRseError(reply.problems) })
-      else {
-        clearTimeout(stall)
-        stall = setTimeout(() => settle({ kind: 'stalled' }), stallMs)
-        moved(reply.moved)
-      }
-    }
-    const onExit = (code: number | null, killedBy: NodeJS.Signals | null) =>
-      settle({
-        kind: 'died',
-        how: killedBy === null ? `it ended with exit code ${code ?? 'unknown'}` : `it was ended by ${killedBy}`,
-      })
-    const onError = (error: Error) =>
-      settle(child.pid === undefined ? { kind: 'unstarted', error } : { kind: 'died', how: error.message })
-    const onAbort = () => settle({ kind: 'aborted' })
-
-    child.on('message', onMessage)
-    child.once('exit', onExit)
-    child.once('error', onError)
-    if (signal.aborted) {
-      onAbort()
-      return
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
-    try {
-      child.send(request, (error) => {
-        if (error !== null) settle({ kind: 'died', how: error.message })
-      })
-    } catch (error) {
-      if (child.pid === undefined) return // it never began, and has no channel: the error that says why is on its way
-      // The order is too long for one text.
-      settle({ kind: 'died', how: error instanceof Error ? error.message : String(error) })
-    }
-  })
-}
-
-/** Whether the child ends within the time. */
-function exits(child: ChildProcess, ms: number): Promise<boolean> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(true)
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      child.off('exit', gone)
-      resolve(false)
-    }, ms)
-    const gone = () => {
-      clearTimeout(timer)
-      resolve(true)
-    }
-    child.once('exit', gone)
-  })
-}
-
 function killQuietly(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
@@ -378,62 +297,3 @@ function killQuietly(pid: number): void {
     // it has ended, or is another user's: then it counts as stuck
   }
 }
-
-const rootsOf = (order: OrderOf<OrderKind>): readonly string[] => [
-  ...('vault' in order ? [order.vault.root] : []),
-  ...('sourceRoot' in order ? [order.sourceRoot] : []),
-]
-
-/** Whether an order only asks if the root of a source answers. */
-const isProbe = (order: OrderOf<OrderKind>): boolean => order.kind === 'inspect' && order.files.length === 0
-
-const unknownCall = (order: OrderOf<OrderKind>): Call => ({
-  ...{ operation: order.kind, path: rootsOf(order).join(' or '), mount: null, root: null },
-})
-
-const about = (order: OrderOf<OrderKind>): string =>
-  `${order.kind} ${'location' in order ? order.location : rootsOf(order).join(' and ')}`
-
-function unstarted(order: OrderOf<OrderKind>, error: unknown): TapeRseError {
-  const exhausted = exhaustionOf(error)
-  const what = exhausted?.what ?? (error instanceof Error ? error.message : String(error))
-  return failure(
-    'MACHINE_EXHAUSTED',
-    `Cannot ${about(order)}: no mover could be started: ${what}`,
-    `${exhausted?.hint ?? 'See the limits of the service: TasksMax, LimitNOFILE, MemoryMax.'} The work goes on by itself.`,
-    error,
-  )
-}
-
-const died = (order: OrderOf<OrderKind>, mover: Mover, how: string) =>
-  failure(
-    'MOVER_DIED',
-    `Cannot ${about(order)}: mover ${mover.pid ?? '?'} is gone: ${how}${mover.errors === '' ? '' : ` (${mover.errors.trim()})`}`,
-    'It is tried again. If it happens each time, look for the out-of-memory killer in the system log.',
-  )
-
-const hung = ({ operation, path }: Call, deadlineMs: number): string =>
-  `a call (${operation} ${path}) took longer than ${deadlineMs / 1000} s, and its mover was killed`
-
-const stalledAt = (order: OrderOf<OrderKind>, call: Call, deadlineMs: number) =>
-  failure(
-    'MOVER_STALLED',
-    `Cannot ${about(order)}: ${hung(call, deadlineMs)}`,
-    'It is tried again. See why that path does not answer. If tapes take so long to be read, raise `deadlines`.',
-  )
-
-const rootHangs = (order: OrderOf<OrderKind>, call: Call, deadlineMs: number) =>
-  failure(
-    order.kind === 'check' ? 'VAULT_HANGS' : 'SOURCE_HANGS',
-    `Cannot ${about(order)}: ${hung(call, deadlineMs)}`,
-    'See why that file system does not answer: the work goes on by itself.',
-  )
-
-const stuckError = (order: OrderOf<OrderKind>, { pid, operation, path, since, freedBy }: StuckMover) =>
-  failure(
-    'MOVER_STUCK',
-    `Cannot ${about(order)}: mover ${pid} hangs (${operation} ${path}), and has not ended since it was killed at ${since.toISOString()}`,
-    freedBy === null
-      ? `See why ${path} does not answer: the work goes on by itself.`
-      : `To free it, as root: ${freedBy}; then mount that file system again. docs/hpss.md, "A mount that hangs", says more.`,
-  )
