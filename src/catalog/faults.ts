@@ -26,8 +26,17 @@ export function hintOf(error: unknown): string | null {
   return hints.get((error as { errcode: number }).errcode & 0xff) ?? null
 }
 
-export function faultOf(file: string, error: unknown): TapeRseError | null {
+function faultOf(file: string, error: unknown): TapeRseError | null {
   const hint = hintOf(error)
   if (hint === null) return null
   return failure('CATALOG_FAILED', `Cannot use the catalog ${file}: ${(error as Error).message}`, hint, error)
+}
+
+/** Has SQLite do something; what its file is to blame for is told as that. */
+export function withFaults<T>(file: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw faultOf(file, error) ?? error
+  }
 }

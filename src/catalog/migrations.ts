@@ -1,5 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
+import type { migrationNames } from './tables.ts'
 
 /**
  * The catalog's tables. The constraints restate the types of src/model: a row that they forbid is a bug. Only SQL that
@@ -179,8 +180,7 @@ const stuck: Migration = {
       .then(() => undefined),
 }
 
-/** In the order of their names. A catalog whose last one is not here was written by a newer version. */
-export const migrations: Readonly<Record<string, Migration>> = {
+export const migrations: Readonly<Record<(typeof migrationNames)[number], Migration>> = {
   '0001': first,
   '0002': service,
   '0003': credentials,

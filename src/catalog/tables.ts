@@ -4,6 +4,9 @@ import type { Problem } from '../model/errors.ts'
 import type { Entry, TargetId, TargetState, Waiting } from '../model/target.ts'
 import type { BundleRow, TargetRow } from './catalog.ts'
 
+/** Of migrations.ts, in the order in which they are applied. A catalog with one that is not here was written by a newer version. */
+export const migrationNames = ['0001', '0002', '0003', '0004'] as const
+
 /** The tables as they are stored: see migrations.ts for what each column may hold. */
 export interface Tables {
   catalog: { id: string; created_at: string }
