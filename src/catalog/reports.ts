@@ -1,10 +1,10 @@
-import { sql, type Expression, type ExpressionBuilder, type SqlBool } from 'kysely'
+import { CompiledQuery, sql, type Expression, type ExpressionBuilder, type SqlBool } from 'kysely'
 import type { BundleId } from '../model/bundle.ts'
 import type { Did } from '../model/did.ts'
 import { bundlesOf } from './bundles.ts'
 import type { Drain, Hold, KnownTarget, Page, TargetFilter } from './catalog.ts'
 import type { Db } from './database.ts'
-import { drainOf, summaryOf } from './summary.ts'
+import { drainOf, summaryOf, type Ask } from './summary.ts'
 import { entryOf, targetRow, type Tables, type TargetTable } from './tables.ts'
 
 /** What people and machines ask the catalog. */
@@ -18,8 +18,10 @@ export function reportMethods(db: Db) {
       .selectAll('targets')
       .select(['holds.since as hold_since', 'holds.why as hold_why'])
 
+  const ask: Ask = async <Row>(text: string) => (await db.executeQuery<Row>(CompiledQuery.raw(text))).rows
+
   return {
-    summary: (now: Date) => summaryOf(db, now),
+    summary: (now: Date) => summaryOf(ask, now),
 
     list: async (filter: TargetFilter, { sort, reverse, offset, limit }: Page): Promise<readonly KnownTarget[]> => {
       const direction = reverse ? 'desc' : 'asc'
@@ -61,7 +63,7 @@ export function reportMethods(db: Db) {
       return rows.map(({ scope, name, since, why }) => ({ did: { scope, name }, since: new Date(since), why }))
     },
 
-    drained: (): Promise<Drain | null> => drainOf(db),
+    drained: (): Promise<Drain | null> => drainOf(ask),
   }
 }
 

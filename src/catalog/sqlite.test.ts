@@ -7,10 +7,26 @@ import { DatabaseSync } from 'node:sqlite'
 import { catalogContract } from './contract.ts'
 import { lockCatalog } from './lock.ts'
 import { openCatalog, readCatalog } from './sqlite.ts'
+import { openSummary } from './summary-reader.ts'
 
 const options = (file: string) => ({ file, newId: () => 'the-id', now: () => new Date(0), onNetworkFilesystem: false })
 
 catalogContract('SQLite in memory', () => openCatalog(options(':memory:')))
+
+catalogContract('a SQLite file, of which the summary is read as `status` does', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'catalog-'))
+  const catalog = await openCatalog(options(join(directory, 'catalog.db')))
+  const reader = openSummary(join(directory, 'catalog.db'))
+  return {
+    ...catalog,
+    summary: (now) => reader.summary(now),
+    close: async () => {
+      reader.close()
+      await catalog.close()
+      rmSync(directory, { recursive: true })
+    },
+  }
+})
 
 describe('a catalog file', () => {
   let directory: string
@@ -48,9 +64,60 @@ describe('a catalog file', () => {
     await catalog.close()
   })
 
-  test('that does not exist is not made by a reader', async () => {
-    await expect(readCatalog(file)).rejects.toMatchObject({ code: 'CATALOG_UNUSABLE' })
-    expect(existsSync(file)).toBe(false)
+  describe.each([
+    ['readCatalog()', readCatalog],
+    ['openSummary()', (path: string) => Promise.resolve(path).then(openSummary)],
+  ])('is refused by %s', (_, read) => {
+    const changeWith = async (sql: string) => {
+      await (await openCatalog(options(file))).close()
+      const sqlite = new DatabaseSync(file)
+      sqlite.exec(sql)
+      sqlite.close()
+    }
+    test.each<[string, () => unknown]>([
+      ['it does not exist yet', () => undefined],
+      ['file is not a database', () => writeFileSync(file, 'x'.repeat(5000))],
+      ['it is a database of another program', () => new DatabaseSync(file).exec('CREATE TABLE theirs (x)')],
+      [
+        'a newer version of tape-rse wrote it (9999)',
+        () => changeWith(`INSERT INTO kysely_migration VALUES ('9999', '')`),
+      ],
+      ['an older version of tape-rse wrote it', () => changeWith(`DELETE FROM kysely_migration WHERE name = '0004'`)],
+      ['an older version of tape-rse wrote it', () => writeFileSync(file, '')],
+    ])('if %s, and left as it is', async (what, make) => {
+      await make()
+      const before = existsSync(file) ? readFileSync(file) : null
+      await expect(read(file)).rejects.toMatchObject({
+        code: 'CATALOG_UNUSABLE',
+        message: expect.stringContaining(what),
+        hint: expect.stringMatching(/./u),
+      })
+      expect(existsSync(file) ? readFileSync(file) : null).toEqual(before)
+    })
+
+    test('if its directory does not exist', async () => {
+      const nowhere = join(directory, 'nope', 'c.db')
+      await expect(read(nowhere)).rejects.toMatchObject({
+        code: 'CATALOG_UNUSABLE',
+        message: `Cannot use the catalog ${nowhere}: the directory ${join(directory, 'nope')} does not exist`,
+      })
+    })
+  })
+
+  test('that is damaged is the file’s fault, whoever reads the summary', async () => {
+    await (await openCatalog(options(file))).close()
+    const sqlite = new DatabaseSync(file)
+    const { rootpage } = sqlite.prepare(`SELECT rootpage FROM sqlite_master WHERE name = 'polls'`).get() as {
+      rootpage: number
+    }
+    sqlite.close()
+    const [reader, own] = [await readCatalog(file), openSummary(file)]
+    const bytes = readFileSync(file)
+    writeFileSync(file, bytes.fill(0xaa, (rootpage - 1) * 4096, rootpage * 4096))
+    for (const each of [reader, own])
+      await expect(each.summary(new Date())).rejects.toMatchObject({ code: 'CATALOG_FAILED' })
+    await reader.close()
+    own.close()
   })
 
   test.each([
@@ -79,7 +146,6 @@ describe('a catalog file', () => {
     sqlite.exec(`INSERT INTO kysely_migration VALUES ('9999', '2030-01-01')`)
     sqlite.close()
     await expect(openCatalog(options(file))).rejects.toThrow(/newer version/u)
-    await expect(readCatalog(file)).rejects.toThrow(/newer version/u)
   })
 
   test('in a directory that does not exist is refused with what to do', async () => {

@@ -1,22 +1,33 @@
-import { sql } from 'kysely'
 import type { ErrorCode, Problem } from '../model/errors.ts'
 import type { AgentRow, Drain, Move, PauseRow, PipelineSummary, PollRow, Summary } from './catalog.ts'
-import type { Db } from './database.ts'
-import { nextTry } from './transitions.ts'
+import { literal, nextTry } from './next-try.ts'
+import { date, type BundleTable, type Tables, type TargetTable } from './tables.ts'
+
+/**
+ * Asks the catalog something, in SQL that PostgreSQL speaks as well. The tables' constraints (migrations.ts) are what makes its rows what
+ * the caller says they are.
+ */
+export type Ask = <Row>(text: string) => Promise<readonly Row[]>
+
+type Target<Column extends keyof TargetTable> = Pick<TargetTable, Column>
+type Bundle<Column extends keyof BundleTable> = Pick<BundleTable, Column>
+interface Counted {
+  readonly count: number
+}
 
 const hourMs = 3_600_000
 
 /** The counts of all pipelines: the one source of status, page and metrics. */
-export async function summaryOf(db: Db, now: Date): Promise<Summary> {
-  const targets = await targetCounts(db)
-  const bundles = await bundleCounts(db)
-  const oldest = await oldestRequests(db)
-  const reasons = await reasonCounts(db, now)
-  const people = await heldByPeople(db)
-  const moving = await moves(db)
-  const lately = await confirmedWithin(db, new Date(now.getTime() - hourMs), now)
-  const polls = await pollRows(db)
-  const pauses = await pauseRows(db)
+export async function summaryOf(ask: Ask, now: Date): Promise<Summary> {
+  const targets = await targetCounts(ask)
+  const bundles = await bundleCounts(ask)
+  const oldest = await oldestRequests(ask)
+  const reasons = await reasonCounts(ask, now)
+  const people = await heldByPeople(ask)
+  const moving = await moves(ask)
+  const lately = await confirmedWithin(ask, new Date(now.getTime() - hourMs), now)
+  const polls = await pollRows(ask)
+  const pauses = await pauseRows(ask)
   const names = new Set([...targets, ...polls, ...pauses].map((row) => row.pipeline))
   const pipelines = [...names].sort().map((pipeline): PipelineSummary => {
     const of = <T extends { readonly pipeline: string }>(rows: readonly T[]) =>
@@ -38,113 +49,78 @@ export async function summaryOf(db: Db, now: Date): Promise<Summary> {
     }
   })
   return {
-    agent: await agentOf(db),
-    credential: await credentialSeen(db),
-    drain: await drainOf(db),
-    stuck: await stuckOf(db),
+    agent: await agentOf(ask),
+    credential: await credentialSeen(ask),
+    drain: await drainOf(ask),
+    stuck: await stuckOf(ask),
     pipelines,
   }
 }
 
-async function targetCounts(db: Db) {
-  const rows = await db
-    .selectFrom('targets')
-    .select((eb) => [
-      'pipeline',
-      'state',
-      'waiting',
-      'held',
-      eb.fn.countAll<number>().as('count'),
-      eb.fn.sum<number | null>('bytes').as('bytes'),
-    ])
-    .groupBy(['pipeline', 'state', 'waiting', 'held'])
-    .execute()
+async function targetCounts(ask: Ask) {
+  const rows = await ask<Target<'pipeline' | 'state' | 'waiting' | 'held' | 'bytes'> & Counted>(
+    `SELECT pipeline, state, waiting, held, count(*) AS count, sum(bytes) AS bytes
+     FROM targets GROUP BY pipeline, state, waiting, held`,
+  )
   return rows.map((row) => ({ ...row, held: row.held === 1, bytes: row.bytes ?? 0 }))
 }
 
-async function bundleCounts(db: Db) {
-  const rows = await db
-    .selectFrom('bundles')
-    .innerJoin('targets', 'targets.id', 'bundles.target_id')
-    .select((eb) => [
-      'bundles.pipeline as pipeline',
-      'bundles.state as state',
-      sql<0 | 1>`CASE WHEN targets.state = 'frozen' AND targets.held = 0 THEN 1 ELSE 0 END`.as('live'),
-      eb.fn.countAll<number>().as('count'),
-      eb.fn.sum<number>('bundles.bytes').as('bytes'),
-    ])
-    .groupBy(['bundles.pipeline', 'bundles.state', 'live'])
-    .execute()
+async function bundleCounts(ask: Ask) {
+  const rows = await ask<Bundle<'pipeline' | 'state' | 'bytes'> & Counted & { readonly live: 0 | 1 }>(
+    `SELECT bundles.pipeline, bundles.state,
+       CASE WHEN targets.state = 'frozen' AND targets.held = 0 THEN 1 ELSE 0 END AS live,
+       count(*) AS count, sum(bundles.bytes) AS bytes
+     FROM bundles JOIN targets ON targets.id = bundles.target_id
+     GROUP BY bundles.pipeline, bundles.state, live`,
+  )
   return rows.map((row) => ({ ...row, live: row.live === 1 }))
 }
 
-async function oldestRequests(db: Db) {
-  const rows = await db
-    .selectFrom('targets')
-    .select((eb) => ['pipeline', eb.fn.min('requested_at').as('at')])
-    .where('state', 'in', ['requested', 'frozen'])
-    .where('waiting', 'is', null)
-    .groupBy('pipeline')
-    .execute()
+async function oldestRequests(ask: Ask) {
+  const rows = await ask<Target<'pipeline'> & { readonly at: string }>(
+    `SELECT pipeline, min(requested_at) AS at
+     FROM targets WHERE state IN ('requested', 'frozen') AND waiting IS NULL GROUP BY pipeline`,
+  )
   return rows.map(({ pipeline, at }) => ({ pipeline, at: new Date(at) }))
 }
 
-async function reasonCounts(db: Db, now: Date) {
-  const rows = await db
-    .selectFrom('targets')
-    .select((eb) => [
-      'pipeline',
-      'reason',
-      'held',
-      eb.fn.countAll<number>().as('count'),
-      eb.fn.min('failing_since').as('since'),
-      eb.fn.min<string | null>(nextTry(now)).as('next'),
-    ])
-    .where('failures', '>', 0)
-    .groupBy(['pipeline', 'reason', 'held'])
-    .orderBy('count', 'desc')
-    .execute()
+async function reasonCounts(ask: Ask, now: Date) {
+  const rows = await ask<
+    Target<'pipeline' | 'reason' | 'held'> & Counted & { readonly since: string; readonly next: string | null }
+  >(
+    `SELECT pipeline, reason, held, count(*) AS count, min(failing_since) AS since, min(${nextTry(now)}) AS next
+     FROM targets WHERE failures > 0 GROUP BY pipeline, reason, held ORDER BY count DESC`,
+  )
   return rows.map(({ pipeline, reason, held, count, since, next }) => ({
     pipeline,
     code: reason as ErrorCode,
     held: held === 1,
     count,
-    since: new Date(since!),
-    next: next === null ? null : new Date(next),
+    since: new Date(since),
+    next: date(next),
   }))
 }
 
-const heldByPeople = (db: Db) =>
-  db
-    .selectFrom('targets')
-    .innerJoin('holds', (join) =>
-      join.onRef('holds.scope', '=', 'targets.scope').onRef('holds.name', '=', 'targets.name'),
-    )
-    .select((eb) => ['pipeline', eb.fn.countAll<number>().as('count')])
-    .where('state', 'in', ['requested', 'frozen'])
-    .groupBy('pipeline')
-    .execute()
+const heldByPeople = (ask: Ask) =>
+  ask<Target<'pipeline'> & Counted>(
+    `SELECT pipeline, count(*) AS count
+     FROM targets JOIN holds ON holds.scope = targets.scope AND holds.name = targets.name
+     WHERE state IN ('requested', 'frozen') GROUP BY pipeline`,
+  )
 
-async function moves(db: Db): Promise<readonly (Move & { readonly pipeline: string })[]> {
-  const rows = await db
-    .selectFrom('bundles')
-    .innerJoin('targets', 'targets.id', 'bundles.target_id')
-    .select([
-      'bundles.pipeline',
-      'targets.scope',
-      'targets.name',
-      'bundles.part',
-      'bundles.parts',
-      'bundles.state',
-      'bundles.attempts',
-      'bundles.bytes',
-      'bundles.moved',
-      'bundles.claimed_at',
-      'bundles.moved_at',
-    ])
-    .where('bundles.claim', 'is not', null)
-    .orderBy('bundles.claimed_at')
-    .execute()
+type Claimed = Target<'scope' | 'name'> &
+  Bundle<'pipeline' | 'part' | 'parts' | 'state' | 'attempts' | 'bytes' | 'moved'> & {
+    readonly claimed_at: string
+    readonly moved_at: string
+  }
+
+async function moves(ask: Ask): Promise<readonly (Move & { readonly pipeline: string })[]> {
+  const rows = await ask<Claimed>(
+    `SELECT bundles.pipeline, targets.scope, targets.name, bundles.part, bundles.parts, bundles.state, bundles.attempts,
+       bundles.bytes, bundles.moved, bundles.claimed_at, bundles.moved_at
+     FROM bundles JOIN targets ON targets.id = bundles.target_id
+     WHERE bundles.claim IS NOT NULL ORDER BY bundles.claimed_at`,
+  )
   return rows.map((row) => ({
     pipeline: row.pipeline,
     did: { scope: row.scope, name: row.name },
@@ -154,34 +130,31 @@ async function moves(db: Db): Promise<readonly (Move & { readonly pipeline: stri
     attempt: row.attempts,
     bytes: row.bytes,
     moved: row.moved,
-    since: new Date(row.claimed_at!),
-    movedAt: new Date(row.moved_at!),
+    since: new Date(row.claimed_at),
+    movedAt: new Date(row.moved_at),
   }))
 }
 
-const confirmedWithin = (db: Db, since: Date, until: Date) =>
-  db
-    .selectFrom('bundles')
-    .select((eb) => ['pipeline', eb.fn.countAll<number>().as('count'), eb.fn.sum<number>('bytes').as('bytes')])
-    .where('confirmed_at', '>', since.toISOString())
-    .where('confirmed_at', '<=', until.toISOString())
-    .groupBy('pipeline')
-    .execute()
+const confirmedWithin = (ask: Ask, since: Date, until: Date) =>
+  ask<Bundle<'pipeline' | 'bytes'> & Counted>(
+    `SELECT pipeline, count(*) AS count, sum(bytes) AS bytes
+     FROM bundles WHERE confirmed_at > ${literal(since)} AND confirmed_at <= ${literal(until)} GROUP BY pipeline`,
+  )
 
-async function pollRows(db: Db): Promise<readonly PollRow[]> {
-  const rows = await db.selectFrom('polls').selectAll().orderBy('scope').execute()
+async function pollRows(ask: Ask): Promise<readonly PollRow[]> {
+  const rows = await ask<Tables['polls']>('SELECT * FROM polls ORDER BY scope')
   return rows.map((row) => ({
     pipeline: row.pipeline,
     scope: row.scope,
     polledAt: new Date(row.polled_at),
-    succeededAt: row.succeeded_at === null ? null : new Date(row.succeeded_at),
+    succeededAt: date(row.succeeded_at),
     found: row.found,
     problem: row.problem === null ? null : (JSON.parse(row.problem) as Problem),
   }))
 }
 
-async function pauseRows(db: Db): Promise<readonly PauseRow[]> {
-  const rows = await db.selectFrom('pauses').selectAll().execute()
+async function pauseRows(ask: Ask): Promise<readonly PauseRow[]> {
+  const rows = await ask<Tables['pauses']>('SELECT * FROM pauses')
   return rows.map((row) => ({
     pipeline: row.pipeline,
     since: new Date(row.since),
@@ -189,8 +162,8 @@ async function pauseRows(db: Db): Promise<readonly PauseRow[]> {
   }))
 }
 
-async function agentOf(db: Db): Promise<AgentRow | null> {
-  const row = await db.selectFrom('agents').selectAll().executeTakeFirst()
+async function agentOf(ask: Ask): Promise<AgentRow | null> {
+  const [row] = await ask<Tables['agents']>('SELECT * FROM agents')
   if (row === undefined) return null
   const { version, host, pid, started_at, heard_at, ended_at } = row
   return {
@@ -199,31 +172,31 @@ async function agentOf(db: Db): Promise<AgentRow | null> {
     pid,
     startedAt: new Date(started_at),
     heardAt: new Date(heard_at),
-    endedAt: ended_at === null ? null : new Date(ended_at),
+    endedAt: date(ended_at),
   }
 }
 
-async function stuckOf(db: Db): Promise<Summary['stuck']> {
-  const rows = await db.selectFrom('stuck_movers').selectAll().orderBy('since').orderBy('pid').execute()
+async function stuckOf(ask: Ask): Promise<Summary['stuck']> {
+  const rows = await ask<Tables['stuck_movers']>('SELECT * FROM stuck_movers ORDER BY since, pid')
   return rows.map(({ since, freed_by, ...row }) => ({ ...row, since: new Date(since), freedBy: freed_by }))
 }
 
-async function credentialSeen(db: Db): Promise<Summary['credential']> {
-  const row = await db.selectFrom('credentials').selectAll().executeTakeFirst()
+async function credentialSeen(ask: Ask): Promise<Summary['credential']> {
+  const [row] = await ask<Tables['credentials']>('SELECT * FROM credentials')
   if (row === undefined) return null
   return {
     kind: row.kind,
     file: row.file,
-    from: row.good_from === null ? null : new Date(row.good_from),
-    until: row.good_until === null ? null : new Date(row.good_until),
-    issued: row.issued_at === null ? null : new Date(row.issued_at),
+    from: date(row.good_from),
+    until: date(row.good_until),
+    issued: date(row.issued_at),
     problem: row.problem === null ? null : (JSON.parse(row.problem) as Problem),
     seenAt: new Date(row.seen_at),
   }
 }
 
 /** Whether the agent may begin new work. */
-export async function drainOf(db: Db): Promise<Drain | null> {
-  const row = await db.selectFrom('drains').selectAll().executeTakeFirst()
+export async function drainOf(ask: Ask): Promise<Drain | null> {
+  const [row] = await ask<Tables['drains']>('SELECT * FROM drains')
   return row === undefined ? null : { since: new Date(row.since), why: row.why }
 }

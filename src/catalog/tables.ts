@@ -124,7 +124,7 @@ export interface EntryTable {
   member_offset: number
 }
 
-const date = (text: string | null): Date | null => (text === null ? null : new Date(text))
+export const date = (text: string | null): Date | null => (text === null ? null : new Date(text))
 
 export const targetRow = (row: TargetTable): TargetRow => ({
   id: row.id,

@@ -6,8 +6,9 @@ import type { Sighting, TargetId } from '../model/target.ts'
 import { bundlesOf } from './bundles.ts'
 import type { Catalog, Generation, Observed, Requested, Setback, TargetRow } from './catalog.ts'
 import type { Db } from './database.ts'
+import { longAgo } from './next-try.ts'
 import { targetRow, type Tables, type TargetTable } from './tables.ts'
-import { changed, chunks, clear, due, longAgo, nextId } from './transitions.ts'
+import { changed, chunks, clear, due, nextId } from './transitions.ts'
 
 type Trx = Transaction<Tables>
 

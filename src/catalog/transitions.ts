@@ -1,5 +1,6 @@
 import { sql, type RawBuilder, type Transaction, type UpdateResult } from 'kysely'
 import { failure } from '../model/errors.ts'
+import { nextTry } from './next-try.ts'
 import type { Tables } from './tables.ts'
 
 /** What a row looks like that nothing stands in the way of. */
@@ -26,21 +27,10 @@ export function changed(result: Pick<UpdateResult, 'numUpdatedRows'> | { numDele
   }
 }
 
-/** Earlier than any clock says. */
-export const longAgo = new Date(0).toISOString()
-
 /** True of a target that may be tried now: nobody holds it back, and if it failed, its time has come. */
 export const due = (now: Date): RawBuilder<boolean> => sql<boolean>`(
     NOT EXISTS (SELECT 1 FROM holds WHERE holds.scope = targets.scope AND holds.name = targets.name)
-    AND (targets.failures = 0 OR ${nextTry(now)} <= ${now.toISOString()}))`
-
-/**
- * When a target that failed is tried again; null: when a person says so. What failed at a time that is still to come did so by a clock
- * that has been set back since: its back-off says nothing any more.
- */
-export const nextTry = (now: Date): RawBuilder<string | null> => sql<string | null>`CASE
-    WHEN targets.not_before IS NOT NULL AND targets.failed_at > ${now.toISOString()} THEN ${longAgo}
-    ELSE targets.not_before END`
+    AND (targets.failures = 0 OR ${sql.raw(nextTry(now))} <= ${now.toISOString()}))`
 
 /** The id after the highest one. Safe because a transaction that writes is alone from its beginning. */
 export async function nextId(trx: Transaction<Tables>, table: 'targets' | 'bundles'): Promise<number> {

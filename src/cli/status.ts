@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import type { AgentRow, Drain, Move, PipelineSummary, Summary } from '../catalog/catalog.ts'
-import { readCatalog } from '../catalog/sqlite.ts'
+import { openSummary } from '../catalog/summary-reader.ts'
 import { formatDid } from '../model/did.ts'
 import { failure } from '../model/errors.ts'
 import type { StuckMover } from '../model/stuck.ts'
@@ -27,7 +27,7 @@ export const status: Run<StatusOptions, Reader> = async (options, terminal, sign
       'Cannot watch: standard output is no terminal',
       'Call `tape-rse status --json` now and then.',
     )
-  const catalog = await readCatalog((await configOf(options, terminal)).catalog)
+  const catalog = openSummary((await configOf(options, terminal)).catalog)
   try {
     for (;;) {
       const now = terminal.now()
@@ -39,7 +39,7 @@ export const status: Run<StatusOptions, Reader> = async (options, terminal, sign
       if (signal.aborted) return 0
     }
   } finally {
-    await catalog.close()
+    catalog.close()
   }
 }
 
