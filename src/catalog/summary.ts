@@ -21,7 +21,6 @@ const hourMs = 3_600_000
 export async function summaryOf(ask: Ask, now: Date): Promise<Summary> {
   const targets = await targetCounts(ask)
   const bundles = await bundleCounts(ask)
-  const oldest = await oldestRequests(ask)
   const reasons = await reasonCounts(ask, now)
   const people = await heldByPeople(ask)
   const moving = await moves(ask)
@@ -36,14 +35,14 @@ export async function summaryOf(ask: Ask, now: Date): Promise<Summary> {
       of(rows).map(({ pipeline: _, ...rest }) => rest)
     return {
       pipeline,
-      targets: without(targets),
+      targets: without(targets).map(({ oldest: _, ...counted }) => counted),
       bundles: without(bundles),
       moving: without(moving),
       confirmedLately: without(lately)[0] ?? { count: 0, bytes: 0 },
       failed: of(reasons).reduce((sum, { count }) => sum + count, 0),
       reasons: without(reasons),
       heldByPeople: of(people)[0]?.count ?? 0,
-      oldestRequest: of(oldest)[0]?.at ?? null,
+      oldestRequest: oldestRequest(of(targets)),
       polls: of(polls),
       pause: of(pauses)[0] ?? null,
     }
@@ -58,8 +57,10 @@ export async function summaryOf(ask: Ask, now: Date): Promise<Summary> {
 }
 
 async function targetCounts(ask: Ask) {
-  const rows = await ask<Target<'pipeline' | 'state' | 'waiting' | 'held' | 'bytes'> & Counted>(
-    `SELECT pipeline, state, waiting, held, count(*) AS count, sum(bytes) AS bytes
+  const rows = await ask<
+    Target<'pipeline' | 'state' | 'waiting' | 'held' | 'bytes'> & Counted & { readonly oldest: string }
+  >(
+    `SELECT pipeline, state, waiting, held, count(*) AS count, sum(bytes) AS bytes, min(requested_at) AS oldest
      FROM targets GROUP BY pipeline, state, waiting, held`,
   )
   return rows.map((row) => ({ ...row, held: row.held === 1, bytes: row.bytes ?? 0 }))
@@ -76,12 +77,10 @@ async function bundleCounts(ask: Ask) {
   return rows.map((row) => ({ ...row, live: row.live === 1 }))
 }
 
-async function oldestRequests(ask: Ask) {
-  const rows = await ask<Target<'pipeline'> & { readonly at: string }>(
-    `SELECT pipeline, min(requested_at) AS at
-     FROM targets WHERE state IN ('requested', 'frozen') AND waiting IS NULL GROUP BY pipeline`,
-  )
-  return rows.map(({ pipeline, at }) => ({ pipeline, at: new Date(at) }))
+/** RFC 3339 texts sort as the times pass. */
+function oldestRequest(counted: Awaited<ReturnType<typeof targetCounts>>): Date | null {
+  const open = counted.filter(({ state, waiting }) => (state === 'requested' || state === 'frozen') && waiting === null)
+  return date(open.map(({ oldest }) => oldest).sort()[0] ?? null)
 }
 
 async function reasonCounts(ask: Ask, now: Date) {
