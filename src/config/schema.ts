@@ -1,7 +1,7 @@
 import { normalize } from 'node:path'
-import { validate as isCron } from 'node-cron'
 import { z } from 'zod'
 import { misreadBySearch } from '../model/rse.ts'
+import { isCron } from './cron.ts'
 import { parseDuration, parseSize } from './units.ts'
 
 /** One schema is the type, the defaults, the documentation and the refusal. Sizes become bytes, durations milliseconds. */
