@@ -3,7 +3,7 @@ import { fstatSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import { styleText } from 'node:util'
 import { ERRORS, problemsOf } from './model/errors.ts'
-import type { Reader, Terminal } from './cli/command.ts'
+import type { QuietTerminal, Terminal } from './cli/command.ts'
 import { printable } from './cli/format.ts'
 import { parse } from './cli/program.ts'
 
@@ -13,7 +13,7 @@ async function main(argv: readonly string[]): Promise<number> {
     version: string
   }
   const now = () => new Date()
-  const reader: Reader = {
+  const quiet: QuietTerminal = {
     now,
     clock: () => performance.now(),
     random: Math.random,
@@ -30,7 +30,7 @@ async function main(argv: readonly string[]): Promise<number> {
       return () => void process.off('SIGHUP', listener)
     },
   }
-  const terminal = async (): Promise<Terminal> => {
+  const logging = async (): Promise<Terminal> => {
     const { isJournal, startLog } = await import('./cli/log.ts')
     const { log, configure } = startLog({
       settings: { format: 'text', level: 'info' },
@@ -39,18 +39,18 @@ async function main(argv: readonly string[]): Promise<number> {
       journal: isJournal(process.env, fstatSync(process.stderr.fd)),
       write: (line) => void process.stderr.write(line),
     })
-    return { ...reader, log, configureLog: configure }
+    return { ...quiet, log, configureLog: configure }
   }
   const stop = stopOnSignals()
   let json = argv.includes('--json')
   try {
     const parsed = parse(argv, version)
     if ('text' in parsed) {
-      reader.print(parsed.text)
+      quiet.print(parsed.text)
       return 0
     }
     json = parsed.json
-    return await parsed.run({ reader, terminal }, stop)
+    return await parsed.run({ quiet, logging }, stop)
   } catch (error) {
     if (stop.aborted && problemsOf(error)[0]!.code === 'INTERRUPTED') return 0 // a clean stop
     return report(error, json)

@@ -20,7 +20,7 @@ export interface Terminal extends Ambient {
 }
 
 /** What a command that only reads gets: it has no log, and must answer soon. */
-export type Reader = Omit<Terminal, 'log' | 'configureLog'>
+export type QuietTerminal = Omit<Terminal, 'log' | 'configureLog'>
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -28,4 +28,4 @@ export interface GlobalOptions {
 }
 
 /** Runs one command; returns its exit code (docs/operations.md, "Exit codes"). */
-export type Run<Options, World = Terminal> = (options: Options, world: World, signal: AbortSignal) => Promise<number>
+export type Run<Options, Given = Terminal> = (options: Options, terminal: Given, signal: AbortSignal) => Promise<number>

@@ -4,7 +4,7 @@ import { formatDid } from '../model/did.ts'
 import { failure } from '../model/errors.ts'
 import { nextTry } from '../plan/back-off.ts'
 import { agoText, bytesText, jsonText, table, untilText } from './format.ts'
-import type { GlobalOptions, Reader, Run } from './command.ts'
+import type { GlobalOptions, QuietTerminal, Run } from './command.ts'
 import { configOf } from './config.ts'
 import { didOf, reasonOf } from './selection.ts'
 
@@ -26,7 +26,7 @@ const states = [
 const orders = ['turn', 'name', 'size', 'requested', 'ended', 'next'] as const
 
 /** `list`: the datasets that the catalog knows. */
-export const list: Run<ListOptions, Reader> = async (options, terminal) => {
+export const list: Run<ListOptions, QuietTerminal> = async (options, terminal) => {
   const filter = filterOf(options)
   const page = pageOf(options)
   const catalog = await readCatalog((await configOf(options, terminal)).catalog)

@@ -1,16 +1,16 @@
 import { Command, CommanderError } from 'commander'
 import { failure } from '../model/errors.ts'
-import type { Reader, Run, Terminal } from './command.ts'
+import type { QuietTerminal, Run, Terminal } from './command.ts'
 
-/** What the command is given; a log is begun only for those that write one. */
-export interface World {
-  readonly reader: Reader
-  readonly terminal: () => Promise<Terminal>
+/** What a command may be given: a log is begun only for those that write one. */
+export interface Terminals {
+  readonly quiet: QuietTerminal
+  readonly logging: () => Promise<Terminal>
 }
 
 /** What a command line asks for: a command with its options, or a text (help, version) that needs no command. */
 export type Parsed =
-  | { readonly json: boolean; readonly run: (world: World, signal: AbortSignal) => Promise<number> }
+  | { readonly json: boolean; readonly run: (terminals: Terminals, signal: AbortSignal) => Promise<number> }
   | { readonly text: string }
 
 const json = ['--json', 'machine-readable: times are RFC 3339, sizes bytes; fields are added, never renamed'] as const
@@ -26,13 +26,13 @@ export function parse(argv: readonly string[], version: string): Parsed {
   let parsed = null as Parsed | null
   let text = ''
   // A command is loaded when it is chosen: what archiving needs takes longer to load than `status` may take.
-  const take = (options: unknown, run: (world: World, signal: AbortSignal) => Promise<number>) => {
+  const take = (options: unknown, run: (terminals: Terminals, signal: AbortSignal) => Promise<number>) => {
     parsed = { json: (options as { json?: boolean }).json === true, run }
   }
   const choose = <O>(load: () => Promise<Run<O>>, options: O) =>
-    take(options, async ({ terminal }, signal) => (await load())(options, await terminal(), signal))
-  const read = <O>(load: () => Promise<Run<O, Reader>>, options: O) =>
-    take(options, async ({ reader }, signal) => (await load())(options, reader, signal))
+    take(options, async ({ logging }, signal) => (await load())(options, await logging(), signal))
+  const read = <O>(load: () => Promise<Run<O, QuietTerminal>>, options: O) =>
+    take(options, async ({ quiet }, signal) => (await load())(options, quiet, signal))
   const program = new Command('tape-rse')
     .description('Archives Rucio datasets to tape as proven zips, and says done only when it is true.')
     .version(version)

@@ -17,7 +17,7 @@ const loaded = (module: string): readonly string[] => {
 
 /** What takes longer to load than `status` may take, and what it has no use for. */
 const heavy =
-  /\/node_modules\/(?:kysely|winston|axios|node-cron)\/|\/src\/(?:app|agent|service|rucio\/[^/]*|mover\/[^/]*)\.ts$/u
+  /\/node_modules\/(?:kysely|winston|axios|node-cron|zod)\/|\/src\/(?:app|agent|service|rucio\/[^/]*|mover\/[^/]*)\.ts$/u
 
 test('status loads nothing of what archiving needs, nor what writes the catalog', () => {
   expect(loaded('status.ts').filter((url) => heavy.test(url))).toEqual([])

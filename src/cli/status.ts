@@ -1,12 +1,12 @@
 import { setTimeout } from 'node:timers/promises'
 import type { AgentRow, Drain, Move, PipelineSummary, Summary } from '../catalog/catalog.ts'
+import { catalogNamed } from '../config/catalog-key.ts'
 import { openSummary } from '../catalog/summary-reader.ts'
 import { formatDid } from '../model/did.ts'
 import { failure } from '../model/errors.ts'
 import type { StuckMover } from '../model/stuck.ts'
 import { agoText, bytesText, durationText, jsonText, plural, table, untilText } from './format.ts'
-import type { GlobalOptions, Reader, Run, Terminal } from './command.ts'
-import { configOf } from './config.ts'
+import type { GlobalOptions, QuietTerminal, Run, Terminal } from './command.ts'
 import { credentialText } from './credential.ts'
 import { agentRuns } from './selection.ts'
 
@@ -20,14 +20,14 @@ const watchMs = 2000
 const clearScreen = '\u001b[H\u001b[J'
 
 /** `status`: what moves, what waits and why, what needs a person. */
-export const status: Run<StatusOptions, Reader> = async (options, terminal, signal) => {
+export const status: Run<StatusOptions, QuietTerminal> = async (options, terminal, signal) => {
   if (options.watch === true && (terminal.columns === null || options.json === true))
     throw failure(
       'USAGE',
       'Cannot watch: standard output is no terminal',
       'Call `tape-rse status --json` now and then.',
     )
-  const catalog = openSummary((await configOf(options, terminal)).catalog)
+  const catalog = openSummary(await catalogOf(options, terminal))
   try {
     for (;;) {
       const now = terminal.now()
@@ -41,6 +41,14 @@ export const status: Run<StatusOptions, Reader> = async (options, terminal, sign
   } finally {
     catalog.close()
   }
+}
+
+/** The rest of the config takes longer to load and to check than `status` may take, and need not be right. */
+async function catalogOf({ config }: GlobalOptions, { env, cwd }: QuietTerminal): Promise<string> {
+  const named = await catalogNamed(config, { env, cwd })
+  if (named !== null) return named
+  const { configOf } = await import('./config.ts')
+  return (await configOf({ ...(config !== undefined && { config }) }, { env, cwd })).catalog
 }
 
 /** All pipelines, as people read them. */

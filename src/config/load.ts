@@ -1,11 +1,10 @@
-import { constants } from 'node:fs'
-import { access, readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { resolve } from 'node:path'
 import { failure, TapeRseError, whyUnreadable, type Problem } from '../model/errors.ts'
 import { checkConfig } from './check.ts'
 import { draftOf, type Draft } from './draft.ts'
 import { fillRucio, missingIn, type Filled, type World } from './elsewhere.ts'
+import { exists, findConfig, readConfigText } from './find.ts'
 import { keyText, type Finding, type KeyPath } from './finding.ts'
 import { issuesOf } from './issues.ts'
 import { isMapping } from './mapping.ts'
@@ -13,9 +12,6 @@ import { notBuilt } from './not-built.ts'
 import type { Origin } from './origin.ts'
 import { configSchema, type Config, type ConfigFile } from './schema.ts'
 import { readYaml, type YamlText } from './yaml.ts'
-
-/** Where a config is looked for when none is named. */
-const usualFiles = ['tape-rse.yaml', '/etc/tape-rse/tape-rse.yaml']
 
 /** A config, and where it came from. */
 export interface LoadedConfig {
@@ -79,12 +75,6 @@ const worldOf = (loading: Loading): World => ({
     ),
 })
 
-const exists = (file: string): Promise<boolean> =>
-  access(file).then(
-    () => true,
-    () => false,
-  )
-
 async function readText(file: string, { onRead }: Loading): Promise<string> {
   try {
     const text = await readConfigText(file)
@@ -93,16 +83,6 @@ async function readText(file: string, { onRead }: Loading): Promise<string> {
   } catch (error) {
     onRead?.(file, null)
     throw error
-  }
-}
-
-/** UTF-8, or an error. A pipe is as good as empty: to open one would wait for its other end. */
-export async function readConfigText(file: string): Promise<string> {
-  const bytes = await readFile(file, { flag: constants.O_RDONLY | constants.O_NONBLOCK })
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch (cause) {
-    throw Object.assign(new Error('it is not UTF-8', { cause }), { code: 'ENOTUTF8' })
   }
 }
 
@@ -135,18 +115,6 @@ async function findingsIn(value: unknown, filled: Filled, { checkCredentials }: 
 
 /** Whether a key says what its neighbours mean. */
 const choosesRest = (key: string | number | undefined): boolean => key === 'kind' || key === 'type'
-
-async function findConfig(named: string | undefined, { env, cwd }: Loading): Promise<string> {
-  const wanted = named ?? env['TAPE_RSE_CONFIG']
-  if (wanted !== undefined && wanted !== '') return resolve(cwd, wanted)
-  const candidates = usualFiles.map((place) => resolve(cwd, place))
-  for (const place of candidates) if (await exists(place)) return place
-  throw failure(
-    'CONFIG_INVALID',
-    `Cannot find a config: there is none at ${candidates.join(' and ')}`,
-    'Name one by --config or $TAPE_RSE_CONFIG. config/ has examples.',
-  )
-}
 
 async function readConfig(file: string, loading: Loading): Promise<string> {
   try {

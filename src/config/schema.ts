@@ -1,14 +1,11 @@
-import { normalize } from 'node:path'
 import { z } from 'zod'
 import { misreadBySearch } from '../model/rse.ts'
 import { isCron } from './cron.ts'
+import { isPath } from './path.ts'
 import { parseDuration, parseSize } from './units.ts'
 
 /** One schema is the type, the defaults, the documentation and the refusal. Sizes become bytes, durations milliseconds. */
 
-/** Absolute and in its shortest form, so that two paths can be compared as texts. */
-const isPath = (text: string): boolean =>
-  text.startsWith('/') && normalize(text) === text && (text === '/' || !text.endsWith('/')) && !/\p{Cc}/u.test(text)
 const path = z
   .string()
   .refine(isPath, 'has to be an absolute path without "//", "." or ".." and without a "/" at its end')

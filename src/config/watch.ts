@@ -1,4 +1,5 @@
-import { readConfigText, type LoadedConfig, type Loading } from './load.ts'
+import { readConfigText } from './find.ts'
+import type { LoadedConfig, Loading } from './load.ts'
 
 export interface ConfigWatch {
   /** How often the files are looked at, in milliseconds. */
