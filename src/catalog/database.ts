@@ -14,25 +14,24 @@ export type Db = Kysely<Tables>
 /** Called before each statement; what it throws keeps the statement from being run. */
 export type Guard = () => void
 
-interface Same {
+/** The files of a catalog that is open. */
+interface OpenFiles {
+  /** @throws TapeRseError CATALOG_UNUSABLE: their names lead to others */
   readonly check: Guard
-  readonly settle: () => void
+  /** Leaves nothing behind that another file could be taken to belong to. */
+  readonly emptyLog: () => void
 }
 
 /** What kysely's dialect asks of a driver, said by Node's own SQLite. */
-function driver(file: string, sqlite: DatabaseSync, guard: Guard, same: Same | null): SqliteDatabase {
+function driver(file: string, sqlite: DatabaseSync, guard: Guard, files: OpenFiles | null): SqliteDatabase {
   const call = <T>(work: () => T): T => withFaults(file, work)
   return {
     prepare(text) {
-      if (text === 'rollback') {
-        // SQLite itself has rolled back what a full disk ended; what it said of that is to be told, not that.
-        if (!sqlite.isTransaction) text = 'SELECT 1 WHERE FALSE'
-      } else {
+      if (text !== 'rollback') {
         guard()
-        same?.check()
+        files?.check()
       }
-      // A transaction that begins by reading could otherwise fail when it comes to write.
-      const statement: StatementSync = call(() => sqlite.prepare(text === 'begin' ? 'begin immediate' : text))
+      const statement: StatementSync = call(() => sqlite.prepare(spoken(text)))
       return {
         reader: statement.columns().length > 0,
         all: (parameters) => call(() => statement.all(...(parameters as never[]))),
@@ -44,9 +43,17 @@ function driver(file: string, sqlite: DatabaseSync, guard: Guard, same: Same | n
       }
     },
     close() {
-      same?.settle()
+      files?.emptyLog()
       sqlite.close()
     },
+  }
+
+  /** What SQLite is told when kysely says `text`. */
+  function spoken(text: string): string {
+    // A transaction that begins by reading could otherwise fail when it comes to write.
+    if (text === 'begin') return 'begin immediate'
+    // A full disk made SQLite roll back by itself: to do so again would fail, and hide why.
+    return text === 'rollback' && !sqlite.isTransaction ? 'SELECT 1 WHERE FALSE' : text
   }
 }
 
@@ -54,7 +61,7 @@ function driver(file: string, sqlite: DatabaseSync, guard: Guard, same: Same | n
  * Looks before each statement, which costs less than the statement, whether the path of the catalog and of its log still lead to what is
  * open: what is committed to another file is lost, and nothing shall be told to Rucio on the strength of it.
  */
-function watchFiles(file: string, sqlite: DatabaseSync): Same {
+function watchFiles(file: string, sqlite: DatabaseSync): OpenFiles {
   sqlite.prepare('SELECT name FROM sqlite_master').all() // from then on it has its log
   const changed = sameFiles([file, `${realpathSync(file)}-wal`])
 
@@ -62,7 +69,7 @@ function watchFiles(file: string, sqlite: DatabaseSync): Same {
    * Empties the log into the file that is open, whatever its name is now: SQLite would take a log that is left beside another file for
    * a part of that one. In the middle of a transaction it cannot; then closing does.
    */
-  function settle(): void {
+  function emptyLog(): void {
     if (changed() === null) return
     try {
       sqlite.exec('PRAGMA wal_checkpoint(TRUNCATE)')
@@ -71,11 +78,11 @@ function watchFiles(file: string, sqlite: DatabaseSync): Same {
     }
   }
   return {
-    settle,
+    emptyLog,
     check() {
       const found = changed()
       if (found === null) return
-      settle()
+      emptyLog()
       throw unusable(
         file,
         `${found.path} ${found.what}, under a program that works with it`,
@@ -111,9 +118,9 @@ export async function openDatabase(
   guard: Guard = () => undefined,
 ): Promise<Db> {
   const { sqlite, current } = openFile(file, write, anywhere)
-  const same = write && file !== ':memory:' ? asUsable(file, () => watchFiles(file, sqlite)) : null
+  const files = write && file !== ':memory:' ? asUsable(file, () => watchFiles(file, sqlite)) : null
   const db = new Kysely<Tables>({
-    dialect: new TransactionalDialect({ database: driver(file, sqlite, guard, same) }),
+    dialect: new TransactionalDialect({ database: driver(file, sqlite, guard, files) }),
   })
   if (current) return db
   try {

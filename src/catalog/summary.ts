@@ -1,6 +1,6 @@
 import type { ErrorCode, Problem } from '../model/errors.ts'
 import type { AgentRow, Drain, Move, PauseRow, PipelineSummary, PollRow, Summary } from './catalog.ts'
-import { literal, nextTry } from './next-try.ts'
+import { literal, dueFrom } from './due-from.ts'
 import { date, type BundleTable, type Tables, type TargetTable } from './tables.ts'
 
 /**
@@ -87,7 +87,7 @@ async function reasonCounts(ask: Ask, now: Date) {
   const rows = await ask<
     Target<'pipeline' | 'reason' | 'held'> & Counted & { readonly since: string; readonly next: string | null }
   >(
-    `SELECT pipeline, reason, held, count(*) AS count, min(failing_since) AS since, min(${nextTry(now)}) AS next
+    `SELECT pipeline, reason, held, count(*) AS count, min(failing_since) AS since, min(${dueFrom(now)}) AS next
      FROM targets WHERE failures > 0 GROUP BY pipeline, reason, held ORDER BY count DESC`,
   )
   return rows.map(({ pipeline, reason, held, count, since, next }) => ({
@@ -96,7 +96,8 @@ async function reasonCounts(ask: Ask, now: Date) {
     held: held === 1,
     count,
     since: new Date(since),
-    next: date(next),
+    // It sorts as a text, and what is due is due now.
+    next: next !== null && next < now.toISOString() ? now : date(next),
   }))
 }
 

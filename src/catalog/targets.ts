@@ -6,7 +6,7 @@ import type { Sighting, TargetId } from '../model/target.ts'
 import { bundlesOf } from './bundles.ts'
 import type { Catalog, Generation, Observed, Requested, Setback, TargetRow } from './catalog.ts'
 import type { Db } from './database.ts'
-import { longAgo } from './next-try.ts'
+import { longAgo } from './due-from.ts'
 import { targetRow, type Tables, type TargetTable } from './tables.ts'
 import { changed, chunks, clear, due, nextId } from './transitions.ts'
 

@@ -1,6 +1,6 @@
 import { sql, type RawBuilder, type Transaction, type UpdateResult } from 'kysely'
 import { failure } from '../model/errors.ts'
-import { nextTry } from './next-try.ts'
+import { dueFrom } from './due-from.ts'
 import type { Tables } from './tables.ts'
 
 /** What a row looks like that nothing stands in the way of. */
@@ -30,7 +30,7 @@ export function changed(result: Pick<UpdateResult, 'numUpdatedRows'> | { numDele
 /** True of a target that may be tried now: nobody holds it back, and if it failed, its time has come. */
 export const due = (now: Date): RawBuilder<boolean> => sql<boolean>`(
     NOT EXISTS (SELECT 1 FROM holds WHERE holds.scope = targets.scope AND holds.name = targets.name)
-    AND (targets.failures = 0 OR ${sql.raw(nextTry(now))} <= ${now.toISOString()}))`
+    AND (targets.failures = 0 OR ${sql.raw(dueFrom(now))} <= ${now.toISOString()}))`
 
 /** The id after the highest one. Safe because a transaction that writes is alone from its beginning. */
 export async function nextId(trx: Transaction<Tables>, table: 'targets' | 'bundles'): Promise<number> {

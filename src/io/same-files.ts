@@ -1,22 +1,33 @@
 import { statSync } from 'node:fs'
+import { errnoOf } from './errno.ts'
 
 export interface Changed {
   readonly path: string
-  readonly what: 'is gone' | 'is another file'
+  /** `is gone`, `is another file`, `cannot be looked at (EIO)` */
+  readonly what: string
 }
 
-/** Remembers which files these paths lead to; returns what says of the first that no longer does. */
+type Identity = { readonly known: string | null } | { readonly error: unknown }
+
+/** Remembers which files these paths lead to; returns what says of the first that no longer does, or that cannot be looked at. */
 export function sameFiles(paths: readonly string[]): () => Changed | null {
-  const identity = (path: string): string | null => {
-    const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
-    return stat === undefined ? null : `${stat.dev} ${stat.ino}`
-  }
-  const known = paths.map((path) => [path, identity(path)] as const)
+  const before = paths.map((path) => [path, identityOf(path)] as const)
   return () => {
-    for (const [path, before] of known) {
-      const now = identity(path)
-      if (now !== before) return { path, what: now === null ? 'is gone' : 'is another file' }
+    for (const [path, was] of before) {
+      const now = identityOf(path)
+      if ('error' in now) return { path, what: `cannot be looked at (${errnoOf(now.error) ?? String(now.error)})` }
+      if ('error' in was || now.known !== was.known)
+        return { path, what: now.known === null ? 'is gone' : 'is another file' }
     }
     return null
+  }
+}
+
+function identityOf(path: string): Identity {
+  try {
+    const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
+    return { known: stat === undefined ? null : `${stat.dev} ${stat.ino}` }
+  } catch (error) {
+    return { error }
   }
 }
