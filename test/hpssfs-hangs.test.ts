@@ -184,6 +184,28 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
       await expectDocumented('hangs', [heads, ...rows])
     })
 
+    test('a mount that hangs for ever holds up no pipeline but its own', async () => {
+      const [made, other] = [await impatient(), await impatient()]
+      made.site.configure(({ pipelines }) => {
+        const [first] = pipelines
+        pipelines.push({
+          name: 'second',
+          source: { ...first!.source, scopes: [other.scope] },
+          vault: { ...first!.vault, root: other.mount.root },
+        })
+      })
+      await made.mount.setFaults({ op: '*', hang: 'forever' })
+      await made.seed('hangs')
+      const service = serve(made)
+      await until(says(service, 'MOVER_STUCK'))
+      await other.seed('well')
+      await until(isDone(other, ['well']))
+      expect(await made.done(['hangs'])).toEqual([])
+      await made.mount.clearFaults()
+      await until(isDone(made, ['hangs']))
+      expect((await service.stop()).code).toBe(0)
+    }, 180_000)
+
     test('an agent whose mover hangs stops within its grace, and the next one counts that mover and goes on when it is free', async () => {
       const made = await impatient()
       made.site.configure((config) => (config['deadlines'] = { move: '30m', look: '30m' }))

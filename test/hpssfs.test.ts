@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { expectDocumented } from './documented.ts'
 import { mountHpssfs, whyNoHpssfs, type Fault } from './hpssfs/mount.ts'
 import { mountedSite, type MountedSite } from './mounted.ts'
+import { endServices, startService, until } from './running.ts'
 import { describeUnless } from './skip.ts'
 import { describeWithRucio } from './with-rucio.ts'
 
@@ -203,6 +204,31 @@ describeUnless(reason, 'the agent on a FUSE mount that fails')('on a mount of HP
         await mount.ctl('mount')
         expect(await site.run('run', '--once')).toMatchObject({ code: 0 })
         await expectContent(['first', 'second'])
+      },
+      180_000,
+    )
+
+    test.each(['gone', 'dead'])(
+      'a mount that vanishes (%s) while a mover writes to it pauses the agent, which goes on when it is back',
+      async (leave) => {
+        site.configure((config) => (config['schedule'] = { every: '1s' }))
+        await seed('first')
+        await mount.setFaults({ op: 'write', path: `${scope}/first/*`, latency: 1 })
+        const service = startService(site)
+        try {
+          await until(async () => (await mount.hits())[0]! > 0)
+          await mount.ctl('unmount', { leave })
+          await until(() => service.log().includes('code=VAULT_NOT_MOUNTED'))
+          if (leave === 'gone') expect(readdirSync(mount.root)).toEqual([])
+          else execFileSync('umount', ['-l', mount.root])
+          await mount.clearFaults()
+          await mount.ctl('mount')
+          await until(async () => (await done(['first'])).length === 1)
+          expect((await service.stop()).code).toBe(0)
+          await expectContent(['first'])
+        } finally {
+          await endServices([service])
+        }
       },
       180_000,
     )
