@@ -36,7 +36,10 @@ async function benchWorkload({ name, files, bytes, aims }: Workload, rounds: num
   mkdirSync(source)
   mkdirSync(vault.root)
   const script = join(import.meta.dirname, '..', 'dist', 'mover', 'worker.js')
-  const movers = startMovers({ script, deadlines: { move: 600_000, look: 600_000 } })
+  const movers = startMovers({
+    ...{ script, deadlines: { move: 600_000, look: 600_000 } },
+    whereabouts: join(base, 'movers'),
+  })
   const signal = new AbortController().signal
   try {
     const object = makeSources(source, files, bytes)

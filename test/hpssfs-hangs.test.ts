@@ -308,7 +308,7 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
       await check()
 
       await sourceMount.setFaults({ op: 'open', path: 'file', hang: 'forever' })
-      const stuck = { code: 'MOVER_STUCK', message: expect.stringContaining(`(open ${path})`) }
+      const stuck = { code: 'MOVER_STUCK', message: expect.stringContaining(`(read ${path})`) }
       const hanging = movers.run<'pack'>(pack, anyMover, never)
       // It waits for the one place that there is to move data, which the other gives up.
       const healthy = join(directory, 'file')
@@ -333,7 +333,7 @@ describeUnless(reason, 'the agent on a FUSE mount that hangs')('on a mount that 
 
       await sourceMount.clearFaults()
       await until(() => told.at(-1)?.length === 0)
-      expect(told.map((all) => all.map(({ operation, path: at }) => [operation, at]))).toEqual([[['open', path]], []])
+      expect(told.map((all) => all.map(({ operation, path: at }) => [operation, at]))).toEqual([[['read', path]], []])
       await expect(movers.run<'pack'>({ ...pack, attempt: 2 }, anyMover, never)).resolves.toMatchObject({
         answer: { bytes },
       })

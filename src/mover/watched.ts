@@ -11,8 +11,8 @@ export const watched = ({ format, vault, openSource, inspectSources }: MoverAdap
     note('open', root, root)
     const open = openSource(root)
     return (path) => {
-      const told = (operation: string) => note(operation, path, root)
-      told('open')
+      const told = () => note('read', path, root)
+      told()
       return watchedSource(open(path), told)
     }
   },
@@ -28,14 +28,15 @@ export const watched = ({ format, vault, openSource, inspectSources }: MoverAdap
 /** Told of each call to one file. */
 type NoteOfFile = (operation: string) => void
 
-const watchedSource = (source: SourceFile, note: NoteOfFile): SourceFile => ({
+/** To open, read and close a source is one thing here: there may be very many, and very small ones. */
+const watchedSource = (source: SourceFile, told: () => void): SourceFile => ({
   bytes: source.bytes,
   read(buffer) {
-    note('read')
+    told()
     return source.read(buffer)
   },
   close() {
-    note('close')
+    told()
     source.close()
   },
 })

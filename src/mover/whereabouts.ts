@@ -41,27 +41,52 @@ export function noteIn(directory: string, mounts: () => readonly Mount[]): Note 
     return () => undefined
   }
   let said = ''
-  const seen = (path: string): MountSeen | null => {
-    const mount = mountAbove(mounts(), path)
-    return mount === null ? null : { point: mount.point, device: mount.device, type: mount.type }
+  /** Per root, for as long as the mounts are these: so that a note costs little, because there is one for each block. */
+  const roots = new Map<string, { readonly mount: MountSeen | null; readonly below: readonly Mount[] }>()
+  let rootsOf = mounts()
+
+  function seenOf(root: string) {
+    if (rootsOf !== mounts()) roots.clear()
+    rootsOf = mounts()
+    const known = roots.get(root)
+    if (known !== undefined) return known
+    const below = rootsOf.filter(({ point }) => point.startsWith(`${root}/`))
+    const seen = { mount: mountSeen(mountAbove(rootsOf, root)), below }
+    roots.set(root, seen)
+    return seen
   }
+
+  /** Those of late: one file is read and another written, block by block. */
+  const lines = new Map<string, Buffer>()
+
+  function lineOf(operation: string, path: string, root: string): Buffer {
+    const { mount, below } = seenOf(root)
+    const call: Whereabouts = {
+      ...{ parent, started, operation, path },
+      mount: mountSeen(mountAbove(below, path)) ?? mount,
+      root: { path: root, mount },
+    }
+    return Buffer.from(`${JSON.stringify(call)}\n`)
+  }
+
   return (operation, path, root) => {
     const call = `${operation} ${path}`
     if (fd === null || call === said) return
     said = call
-    const line: Whereabouts = {
-      ...{ parent, started, operation, path },
-      mount: seen(path),
-      root: { path: root, mount: seen(root) },
-    }
+    if (lines.size > 8 || rootsOf !== mounts()) lines.clear()
+    const line = lines.get(call) ?? lineOf(operation, path, root)
+    lines.set(call, line)
     try {
-      writeSync(fd, `${JSON.stringify(line)}\n`, 0) // a longer line before it leaves its end behind
+      writeSync(fd, line, 0, line.length, 0) // a longer line before it leaves its end behind
     } catch {
       fd = null
       forget(directory, process.pid) // what it says is no longer so
     }
   }
 }
+
+const mountSeen = (mount: Mount | null): MountSeen | null =>
+  mount === null ? null : { point: mount.point, device: mount.device, type: mount.type }
 
 /** Makes the directory. null: it cannot be had, and movers keep their whereabouts to themselves. */
 export function makeWhereabouts(directory: string): string | null {
