@@ -27,10 +27,11 @@ export function processAt(pid: number): ProcessSeen | null {
   return state === 'Z' || state === 'X' ? null : { parent: Number(parent), started: `${rest[17]!} ${boot}` }
 }
 
-/** Whether the process that began so lives. One about whom that cannot be said does. */
-export function isAlive({ pid, started }: { readonly pid: number; readonly started: string }): boolean {
+/** Whether the process that began so lives; null: whenever it began. One about whom that cannot be said does. */
+export function isAlive({ pid, started }: { readonly pid: number; readonly started: string | null }): boolean {
   try {
-    return processAt(pid)?.started === started
+    const seen = processAt(pid)
+    return seen !== null && (started === null || seen.started === started)
   } catch {
     return true
   }

@@ -2,7 +2,7 @@ import { mkdirSync, openSync, readdirSync, readFileSync, unlinkSync, writeSync }
 import { join } from 'node:path'
 import { errnoOf } from '../io/errno.ts'
 import { mountAbove, type Mount } from '../io/mounts.ts'
-import { processAt } from '../io/processes.ts'
+import { isAlive, processAt } from '../io/processes.ts'
 
 /*
  * Before each call to a file system a mover writes down, in a file of its own, what it calls: once it hangs, it cannot say it, and it may
@@ -101,7 +101,7 @@ export function makeWhereabouts(directory: string): string | null {
 /** What a mover said last. null: nothing, or it is no longer that process. */
 export function lastCallOf(directory: string, pid: number): Call | null {
   const said = saidBy(directory, pid)
-  return said === null || processAt(pid)?.started !== said.started ? null : said
+  return said !== null && isAlive({ pid, started: said.started }) ? said : null
 }
 
 /** A mover whose agent is gone, and who lives on. */
@@ -114,13 +114,20 @@ export interface Stray extends Call {
 export function strays(directory: string): readonly Stray[] {
   const found: Stray[] = []
   for (const pid of idsIn(directory)) {
-    const seen = processAt(pid)
     const said = saidBy(directory, pid)
-    if (seen === null || (said !== null && seen.started !== said.started)) forget(directory, pid)
-    // An orphan has another parent.
-    else if (said !== null && seen.parent !== said.parent) found.push({ pid, ...said })
+    if (!isAlive({ pid, started: said?.started ?? null })) forget(directory, pid)
+    else if (said !== null && isOrphan(pid, said.parent)) found.push({ pid, ...said })
   }
   return found
+}
+
+/** An orphan has another parent. One about whom that cannot be said has its own. */
+function isOrphan(pid: number, parent: number): boolean {
+  try {
+    return processAt(pid)?.parent !== parent
+  } catch {
+    return false
+  }
 }
 
 function idsIn(directory: string): readonly number[] {
