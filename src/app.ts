@@ -1,5 +1,4 @@
 import { hostname } from 'node:os'
-import { join } from 'node:path'
 import { createLogger, type Logger } from 'winston'
 import { runOnce } from './agent.ts'
 import type { Catalog, CatalogReader, Summary } from './catalog/catalog.ts'
@@ -11,7 +10,7 @@ import { didKey, type Did } from './model/did.ts'
 import { problemsOf, type Problem } from './model/errors.ts'
 import { anyMover, type VaultSettings } from './model/order.ts'
 import type { Entry } from './model/target.ts'
-import { startSupervisor, type Supervisor, type SupervisorOptions } from './mover/supervisor.ts'
+import { killMs, startSupervisor, workerScript, type Supervisor, type SupervisorOptions } from './mover/supervisor.ts'
 import { zipFormat } from './pack/zip.ts'
 import { assignNext } from './pipeline/assign.ts'
 import { freezeNext, poll } from './pipeline/import.ts'
@@ -45,16 +44,8 @@ export interface Ambient {
 /** For plans, whose steps have nothing to tell. */
 const silent = createLogger({ silent: true })
 
-/** How long a mover that was killed has to end. */
-const killMs = 5_000
 /** How often the agent says in the catalog that it lives. */
 const beatMs = 10_000
-
-const workerScript = join(
-  import.meta.dirname,
-  'mover',
-  import.meta.filename.endsWith('.ts') ? 'worker.ts' : 'worker.js',
-)
 
 /** Runs the agent until nothing can move, or until it is stopped; returns what the catalog then says. */
 export async function archiveOnce(config: Config, ambient: Ambient, stop: AbortSignal): Promise<Summary> {

@@ -23,6 +23,7 @@ async function main(argv: readonly string[]): Promise<number> {
     env: process.env,
     cwd: process.cwd(),
     columns: process.stdout.isTTY ? process.stdout.columns : null,
+    showLine: process.stderr.isTTY ? (text) => void process.stderr.write(`\r\u001b[K${text ?? ''}`) : null,
     emphasise: (text) => styleText(['bold', 'red'], text, { stream: process.stdout }),
     ask,
     onHangup(listener) {

@@ -39,6 +39,10 @@ const reading: Readonly<
     drained: true,
     entries: true,
     manifest: true,
+    objects: true,
+    filesOf: true,
+    filesNamed: true,
+    places: true,
   },
   ...{ close: true, requested: true, clashes: true, planned: true, debris: true, ready: true, knowsVault: true },
 }

@@ -52,6 +52,7 @@ function life(): readonly (readonly [name: string, step: (catalog: Catalog) => P
     ['agentStarted', (c) => c.agentStarted({ version: '1', host: 'h', pid: 7 }, at(1))],
     ['voidClaims', (c) => c.voidClaims()],
     ['rememberVault', (c) => c.rememberVault('/hpss', at(1))],
+    ['rememberPlace', (c) => c.rememberPlace('p', { root: '/hpss', mount: null })],
     ['sawStuck', (c) => c.sawStuck([{ pid: 1, operation: 'sync', path: '/x', since: at(1), freedBy: 'y' }])],
     ['endBackOffs', (c) => c.endBackOffs('p')],
     ['sawCredential', (c) => c.sawCredential({ kind: 'token', file: '/t', from: null, until: null, issued: null, problem: null }, at(1))],

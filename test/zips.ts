@@ -8,6 +8,7 @@ import { execute, type MoverAdapters } from '../src/mover/execute.ts'
 import { zipFormat } from '../src/pack/zip.ts'
 import { inspectSources, openSource } from '../src/source/files.ts'
 import { hpssfsVault } from '../src/vault/hpssfs.ts'
+import { hpssfsReading } from '../src/vault/hpssfs-reading.ts'
 
 export interface Made {
   /** Path of the zip. */
@@ -44,7 +45,9 @@ export function makeZip(
   const vault: VaultSettings = { root, mount: null, publish: 'rename', minFree: 0, owner: 'test' }
   const store = hpssfsVault(vault)
   store.check(false)
-  const adapters: MoverAdapters = { format, vault: () => store, openSource, inspectSources }
+  const adapters: MoverAdapters = {
+    ...{ format, vault: () => store, readingVault: hpssfsReading, openSource, inspectSources },
+  }
   const order = { vault, location: 'a/a.zip', attempt: 1, object }
   const packed = execute({ ...order, kind: 'pack', sourceRoot: '/' }, adapters, () => undefined) as { adler32: string }
   const proved = execute({ ...order, kind: 'prove', adler32: packed.adler32 }, adapters, () => undefined)

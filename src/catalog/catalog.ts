@@ -230,8 +230,58 @@ export interface Page {
   readonly limit: number
 }
 
+/** An object, as far as it came: that of a bundle which is confirmed, and not removed, is in the vault under its location. */
+export interface ArchivedObject {
+  readonly id: BundleId
+  readonly pipeline: string
+  /** The dataset. */
+  readonly did: Did
+  readonly generation: number
+  /** What became of the dataset's generation. */
+  readonly target: TargetState
+  readonly part: number
+  readonly parts: number
+  readonly state: BundleState
+  readonly location: string | null
+  readonly bytes: number
+  readonly files: number
+  /** When the dataset was closed: the time of every member. */
+  readonly closedAt: Date
+  readonly writtenAt: Date | null
+  readonly confirmedAt: Date | null
+  readonly removedAt: Date | null
+}
+
+/** A file, and where its header begins in an object. */
+export interface ArchivedFile {
+  readonly object: BundleId
+  readonly entry: Entry
+  readonly offset: number
+}
+
+/** Where the objects of a pipeline are, as the agent's config had it last. */
+export interface VaultPlace {
+  readonly root: string
+  /** The mount point that must be mounted at or above it; null: none. */
+  readonly mount: string | null
+}
+
+/** What it takes to find again what was archived. A glob: `*` is any text, slashes too, `?` one character. */
+export interface CatalogLookup {
+  /** Objects of the datasets whose DID matches, of every generation, newest first; in any state. */
+  objects(glob: string): Promise<readonly ArchivedObject[]>
+  /** The files of an object, in its order; only those whose name matches, if a glob is given. */
+  filesOf(object: BundleId, glob?: string): Promise<readonly ArchivedFile[]>
+  /** Files whose own DID matches, in every object that they were planned for. */
+  filesNamed(glob: string): Promise<readonly { readonly file: ArchivedFile; readonly object: ArchivedObject }[]>
+  /** The text of an object's manifest. */
+  manifest(object: BundleId): Promise<string>
+  /** By the name of the pipeline. */
+  places(): Promise<ReadonlyMap<string, VaultPlace>>
+}
+
 /** What readers need: they never lock. */
-export interface CatalogReader {
+export interface CatalogReader extends CatalogLookup {
   /** Names the catalog; its vaults carry it in their markers, its objects in their manifests. */
   readonly id: string
   summary(now: Date): Promise<Summary>
@@ -244,7 +294,6 @@ export interface CatalogReader {
   holds(): Promise<readonly (Hold & { readonly did: Did })[]>
   drained(): Promise<Drain | null>
   entries(bundle: BundleId): Promise<readonly Entry[]>
-  manifest(bundle: BundleId): Promise<string>
   close(): Promise<void>
 }
 
@@ -356,6 +405,8 @@ export interface Catalog extends CatalogReader {
 
   pause(pipeline: string, problem: Problem, at: Date): Promise<void>
   unpause(pipeline: string): Promise<void>
+  /** Records where the objects of a pipeline are, for those who look for them without a config. */
+  rememberPlace(pipeline: string, place: VaultPlace): Promise<void>
   /** Whether this catalog has claimed a vault root before. */
   knowsVault(root: string): Promise<boolean>
   rememberVault(root: string, at: Date): Promise<void>

@@ -26,7 +26,7 @@ const entry = (name: string): Entry => ({
 const bundle = (name: string, part = 1, parts = 1): PlannedBundle => ({
   part,
   parts,
-  manifest: '{}',
+  manifest: '{"closed_at":"2026-01-01T00:00:00.000Z"}',
   bytes: 1000,
   entries: [entry(`${name}.${part}a`), entry(`${name}.${part}b`)],
   offsets: [100, 500],
@@ -210,7 +210,12 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
       test('gives each bundle to one worker, as a new attempt each time', async () => {
         await assigned('a')
         const claim = await catalog.claim('p', 'assigned', at(4))
-        expect(claim).toMatchObject({ attempt: 1, location: 'raw/a/1.zip', bytes: 1000, manifest: '{}' })
+        expect(claim).toMatchObject({
+          attempt: 1,
+          location: 'raw/a/1.zip',
+          bytes: 1000,
+          manifest: bundle('a').manifest,
+        })
         expect(claim!.entries.map((e) => e.did.name)).toEqual(['a.1a', 'a.1b'])
         expect(await catalog.claim('p', 'assigned', at(4))).toBeNull()
         await catalog.release(claim!)
@@ -447,6 +452,67 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
         expect(await names(own, { ...page, sort: 'size', offset: 2, limit: 2 })).toEqual(['night_2'])
         expect(await catalog.count(own)).toBe(3)
         expect(await catalog.count({})).toBe(4)
+      })
+    })
+
+    describe('objects(), filesOf() and filesNamed()', () => {
+      beforeEach(async () => {
+        await frozen('night_1', 2)
+        await frozen('night%1')
+      })
+      const names = async (glob: string) =>
+        (await catalog.objects(glob)).map((object) => `${object.did.name} ${object.part}-${object.parts}`)
+
+      test('find the objects of a dataset, in their order, by its DID or a glob of it', async () => {
+        expect(await names('raw:night_1')).toEqual(['night_1 1-2', 'night_1 2-2'])
+        expect(await names('raw:night?1')).toEqual(['night%1 1-1', 'night_1 1-2', 'night_1 2-2'])
+        expect(await names('raw:n*')).toEqual(['night%1 1-1', 'night_1 1-2', 'night_1 2-2'])
+        expect(await names('r*:night_1')).toEqual(['night_1 1-2', 'night_1 2-2'])
+        expect(await names('raw:night')).toEqual([])
+        expect(await names('raw:Night*')).toEqual([])
+        expect(await names('other:n*')).toEqual([])
+        expect((await catalog.objects('raw:night%1'))[0]).toMatchObject({
+          ...{ generation: 1, target: 'frozen', state: 'planned', location: null, bytes: 1000, files: 2 },
+          closedAt: at(0),
+        })
+      })
+
+      test('find where a file begins, by its own DID', async () => {
+        const [first] = await catalog.objects('raw:night_1')
+        const files = await catalog.filesOf(first!.id)
+        expect(files).toEqual([
+          { object: first!.id, entry: entry('night_1.1a'), offset: 100 },
+          { object: first!.id, entry: entry('night_1.1b'), offset: 500 },
+        ])
+        expect(await catalog.filesOf(first!.id, '*1b')).toEqual([files[1]])
+        expect(await catalog.filesOf(first!.id, 'night?1.1b')).toEqual([files[1]])
+        expect(await catalog.filesOf(first!.id, 'night%')).toEqual([])
+        expect(await catalog.filesNamed('raw:night_1.1b')).toEqual([{ file: files[1], object: first }])
+        const all = await catalog.filesNamed('raw:*a')
+        expect(all.map(({ file }) => file.entry.did.name)).toEqual(['night%1.1a', 'night_1.1a', 'night_1.2a'])
+        expect(await catalog.filesNamed('raw:night_1')).toEqual([])
+      })
+
+      test('of every generation, the newest first', async () => {
+        await seen(sighting('night%1', { closedAt: at(5) }))
+        const { id } = await rowOf('night%1')
+        await catalog.freeze([{ id, content: content('night%1', 'f2'), bundles: [bundle('night%1')] }], at(6))
+        const found = await catalog.objects('raw:night%1')
+        expect(found.map(({ generation, target }) => [generation, target])).toEqual([
+          [2, 'frozen'],
+          [1, 'superseded'],
+        ])
+      })
+    })
+
+    test('places() tells where the objects of each pipeline were said to be last', async () => {
+      expect([...(await catalog.places())]).toEqual([])
+      await catalog.rememberPlace('p', { root: '/hpss/a', mount: '/hpss' })
+      await catalog.rememberPlace('q', { root: '/q', mount: null })
+      await catalog.rememberPlace('p', { root: '/hpss/b', mount: null })
+      expect(Object.fromEntries(await catalog.places())).toEqual({
+        p: { root: '/hpss/b', mount: null },
+        q: { root: '/q', mount: null },
       })
     })
 

@@ -5,7 +5,7 @@ import { Migrator } from 'kysely/migration'
 import { sameFiles } from '../io/same-files.ts'
 import { TapeRseError } from '../model/errors.ts'
 import { withFaults } from './faults.ts'
-import { asUsable, openFile, unusable } from './file.ts'
+import { asUsable, openFile, unusable, type OpenedFile } from './file.ts'
 import { migrations } from './migrations.ts'
 import type { Tables } from './tables.ts'
 
@@ -23,8 +23,17 @@ interface OpenFiles {
 }
 
 /** What kysely's dialect asks of a driver, said by Node's own SQLite. */
-function driver(file: string, sqlite: DatabaseSync, guard: Guard, files: OpenFiles | null): SqliteDatabase {
-  const call = <T>(work: () => T): T => withFaults(file, work)
+function driver(
+  file: string,
+  { sqlite, checkRead }: OpenedFile,
+  guard: Guard,
+  files: OpenFiles | null,
+): SqliteDatabase {
+  const call = <T>(work: () => T): T => {
+    const result = withFaults(file, work)
+    checkRead()
+    return result
+  }
   return {
     prepare(text) {
       if (text !== 'rollback') {
@@ -117,10 +126,11 @@ export async function openDatabase(
   anywhere: boolean,
   guard: Guard = () => undefined,
 ): Promise<Db> {
-  const { sqlite, current } = openFile(file, write, anywhere)
+  const opened = openFile(file, write, anywhere)
+  const { sqlite, current } = opened
   const files = write && file !== ':memory:' ? asUsable(file, () => watchFiles(file, sqlite)) : null
   const db = new Kysely<Tables>({
-    dialect: new TransactionalDialect({ database: driver(file, sqlite, guard, files) }),
+    dialect: new TransactionalDialect({ database: driver(file, opened, guard, files) }),
   })
   if (current) return db
   try {

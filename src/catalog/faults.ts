@@ -20,10 +20,12 @@ const hints: ReadonlyMap<number, string> = new Map([
 ])
 
 /** What to do about an error of the driver; null if neither the disk nor its rights nor its users are to blame: it is a bug. */
-export function hintOf(error: unknown): string | null {
+export const hintOf = (error: unknown): string | null => hints.get(primaryCode(error)) ?? null
+
+/** SQLite's primary result code; 0: the error is not one of SQLite. */
+export function primaryCode(error: unknown): number {
   const known = typeof error === 'object' && error !== null && 'errcode' in error && typeof error.errcode === 'number'
-  if (!known) return null
-  return hints.get((error as { errcode: number }).errcode & 0xff) ?? null
+  return known ? (error as { errcode: number }).errcode & 0xff : 0
 }
 
 function faultOf(file: string, error: unknown): TapeRseError | null {

@@ -1,8 +1,9 @@
-import { existsSync, realpathSync, statfsSync } from 'node:fs'
+import { existsSync, realpathSync, statfsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import { failure } from '../model/errors.ts'
-import { hintOf } from './faults.ts'
+import { hintOf, primaryCode } from './faults.ts'
 import { migrationNames } from './tables.ts'
 
 /** The file of a catalog, for all that open it: where it may be, whose it is, and which version wrote it. */
@@ -25,6 +26,8 @@ export interface OpenedFile {
   readonly sqlite: DatabaseSync
   /** Whether the tables are those of this version; for a reader they always are. */
   readonly current: boolean
+  /** To be called after each read. @throws TapeRseError CATALOG_FAILED: what was read may be neither old nor new */
+  readonly checkRead: () => void
 }
 
 /**
@@ -37,19 +40,53 @@ export interface OpenedFile {
 export function openFile(file: string, write: boolean, anywhere: boolean): OpenedFile {
   if (file !== ':memory:') refusePlace(file, write, anywhere)
   return asUsable(file, () => {
-    const sqlite = new DatabaseSync(file, { readOnly: !write, timeout: 10_000 })
+    const { sqlite, checkRead } = write
+      ? { sqlite: new DatabaseSync(file, { timeout: 10_000 }), checkRead: () => undefined }
+      : openToRead(file)
     try {
       // PostgreSQL's LIKE knows small letters from capitals; SQLite's has to be told.
       sqlite.exec('PRAGMA foreign_keys = ON; PRAGMA case_sensitive_like = ON')
       refuseForeign(file, sqlite)
       if (write) sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
-      return { sqlite, current: isCurrent(file, sqlite, write) }
+      return { sqlite, current: isCurrent(file, sqlite, write), checkRead }
     } catch (error) {
       sqlite.close()
       throw error
     }
   })
 }
+
+/**
+ * To read a catalog, SQLite has to make files beside it, if no agent has done so. Where it may not, and nothing was left to be written
+ * into the catalog, the file alone is read: it is whole, for as long as nobody writes.
+ */
+function openToRead(file: string): Pick<OpenedFile, 'sqlite' | 'checkRead'> {
+  const sqlite = new DatabaseSync(file, { readOnly: true, timeout: 10_000 })
+  try {
+    sqlite.prepare('SELECT 1 FROM sqlite_master').all()
+    return { sqlite, checkRead: () => undefined }
+  } catch (error) {
+    sqlite.close()
+    if (!mayNotWrite.includes(primaryCode(error)) || hasLog(file)) throw error
+    const url = pathToFileURL(file)
+    url.searchParams.set('immutable', '1')
+    const checkRead = () => {
+      if (hasLog(file))
+        throw failure(
+          'CATALOG_FAILED',
+          `Cannot read the catalog ${file}: an agent began to write while it was read`,
+          'Call this again.',
+        )
+    }
+    return { sqlite: new DatabaseSync(url, { readOnly: true }), checkRead }
+  }
+}
+
+/** SQLITE_READONLY and SQLITE_CANTOPEN (sqlite.org/rescode.html). */
+const mayNotWrite: readonly number[] = [8, 14]
+
+/** Whether a log is there that may hold what the file itself does not. */
+const hasLog = (file: string): boolean => (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0
 
 /** Does what opening the catalog takes. Whatever keeps it from that makes the catalog one that cannot be used. */
 export function asUsable<T>(file: string, work: () => T): T {

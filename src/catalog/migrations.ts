@@ -180,9 +180,22 @@ const stuck: Migration = {
       .then(() => undefined),
 }
 
+/** What it takes to find a file again: by its name, and below which root. */
+const retrieval: Migration = {
+  async up(db: Kysely<unknown>) {
+    for (const statement of [
+      sql`CREATE INDEX entries_by_did ON entries (scope, name)`,
+      sql`CREATE TABLE pipelines (name TEXT PRIMARY KEY, vault_root TEXT NOT NULL, vault_mount TEXT)`,
+    ]) {
+      await statement.execute(db)
+    }
+  },
+}
+
 export const migrations: Readonly<Record<(typeof migrationNames)[number], Migration>> = {
   '0001': first,
   '0002': service,
   '0003': credentials,
   '0004': stuck,
+  '0005': retrieval,
 }

@@ -4,7 +4,10 @@ import type { Did } from '../model/did.ts'
 import { bundlesOf } from './bundles.ts'
 import type { Drain, Hold, KnownTarget, Page, TargetFilter } from './catalog.ts'
 import type { Db } from './database.ts'
-import { drainOf, summaryOf, type Ask } from './summary.ts'
+import { patternOf } from './glob.ts'
+import type { Ask } from './ask.ts'
+import { lookups } from './lookup.ts'
+import { drainOf, summaryOf } from './summary.ts'
 import { entryOf, targetRow, type Tables, type TargetTable } from './tables.ts'
 
 /** What people and machines ask the catalog. */
@@ -18,10 +21,12 @@ export function reportMethods(db: Db) {
       .selectAll('targets')
       .select(['holds.since as hold_since', 'holds.why as hold_why'])
 
-  const ask: Ask = async <Row>(text: string) => (await db.executeQuery<Row>(CompiledQuery.raw(text))).rows
+  const ask: Ask = async <Row>(text: string, values: readonly (string | number)[] = []) =>
+    (await db.executeQuery<Row>(CompiledQuery.raw(text, [...values]))).rows
 
   return {
     summary: (now: Date) => summaryOf(ask, now),
+    ...lookups(ask),
 
     list: async (filter: TargetFilter, { sort, reverse, offset, limit }: Page): Promise<readonly KnownTarget[]> => {
       const direction = reverse ? 'desc' : 'asc'
@@ -53,11 +58,6 @@ export function reportMethods(db: Db) {
       return (await entries.orderBy('position').execute()).map(entryOf)
     },
 
-    manifest: async (bundle: BundleId): Promise<string> => {
-      const row = db.selectFrom('bundles').select('manifest').where('id', '=', bundle)
-      return (await row.executeTakeFirstOrThrow()).manifest
-    },
-
     holds: async (): Promise<readonly (Hold & { readonly did: Did })[]> => {
       const rows = await db.selectFrom('holds').selectAll().orderBy('scope').orderBy('name').execute()
       return rows.map(({ scope, name, since, why }) => ({ did: { scope, name }, since: new Date(since), why }))
@@ -83,7 +83,7 @@ function matching(eb: Targets, { pipeline, state, glob, reason }: TargetFilter):
   if (pipeline !== undefined) conditions.push(eb('targets.pipeline', '=', pipeline))
   if (reason !== undefined) conditions.push(eb('targets.reason', '=', reason))
   if (glob !== undefined)
-    conditions.push(sql<SqlBool>`targets.scope || ':' || targets.name LIKE ${likeOf(glob)} ESCAPE '\\'`)
+    conditions.push(sql<SqlBool>`targets.scope || ':' || targets.name LIKE ${patternOf(glob)} ESCAPE '\\'`)
   if (state !== undefined) conditions.push(inState(eb, state))
   return eb.and(conditions)
 }
@@ -111,13 +111,6 @@ function inState(eb: Targets, state: NonNullable<TargetFilter['state']>): Expres
 /** True of a target whose DID a person holds back. */
 const heldByPerson = sql<SqlBool>`EXISTS (
   SELECT 1 FROM holds AS person WHERE person.scope = targets.scope AND person.name = targets.name)`
-
-/** A glob as a pattern of LIKE, in which `_` and `%` have a meaning and may be part of a name. */
-const likeOf = (glob: string): string =>
-  glob
-    .replace(/[\\%_]/gu, (special) => `\\${special}`)
-    .replaceAll('*', '%')
-    .replaceAll('?', '_')
 
 type HeldRow = TargetTable & { readonly hold_since: string | null; readonly hold_why: string | null }
 

@@ -2,7 +2,7 @@ import type { Credential } from '../model/credential.ts'
 import type { Did } from '../model/did.ts'
 import type { Problem } from '../model/errors.ts'
 import type { StuckMover } from '../model/stuck.ts'
-import type { Catalog } from './catalog.ts'
+import type { Catalog, VaultPlace } from './catalog.ts'
 import type { Db } from './database.ts'
 
 /** What is known of the site and of its people: pauses, vaults, holds, the drain, the agent, what it signs in with, and its stuck movers. */
@@ -20,6 +20,14 @@ export function siteMethods(db: Db) {
       await db.deleteFrom('pauses').where('pipeline', '=', pipeline).execute()
     },
 
+    rememberPlace: async (pipeline: string, { root, mount }: VaultPlace): Promise<void> => {
+      const row = { vault_root: root, vault_mount: mount }
+      await db
+        .insertInto('pipelines')
+        .values({ name: pipeline, ...row })
+        .onConflict((conflict) => conflict.column('name').doUpdateSet(row))
+        .execute()
+    },
     knowsVault: async (root: string): Promise<boolean> =>
       (await db.selectFrom('vaults').select('root').where('root', '=', root).executeTakeFirst()) !== undefined,
     rememberVault: async (root: string, at: Date): Promise<void> => {

@@ -7,19 +7,19 @@ import { DatabaseSync } from 'node:sqlite'
 import { catalogContract } from './contract.ts'
 import { lockCatalog } from './lock.ts'
 import { openCatalog, readCatalog } from './sqlite.ts'
-import { openSummary } from './summary-reader.ts'
+import { openQuickly } from './reader.ts'
 
 const options = (file: string) => ({ file, newId: () => 'the-id', now: () => new Date(0), onNetworkFilesystem: false })
 
 catalogContract('SQLite in memory', () => openCatalog(options(':memory:')))
 
-catalogContract('a SQLite file, of which the summary is read as `status` does', async () => {
+catalogContract('a SQLite file, which is read as `status` and `get` read it', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'catalog-'))
   const catalog = await openCatalog(options(join(directory, 'catalog.db')))
-  const reader = openSummary(join(directory, 'catalog.db'))
+  const reader = openQuickly(join(directory, 'catalog.db'))
   return {
     ...catalog,
-    summary: (now) => reader.summary(now),
+    ...reader,
     close: async () => {
       reader.close()
       await catalog.close()
@@ -66,7 +66,7 @@ describe('a catalog file', () => {
 
   describe.each([
     ['readCatalog()', readCatalog],
-    ['openSummary()', (path: string) => Promise.resolve(path).then(openSummary)],
+    ['openQuickly()', (path: string) => Promise.resolve(path).then(openQuickly)],
   ])('is refused by %s', (_, read) => {
     const changeWith = async (sql: string) => {
       await (await openCatalog(options(file))).close()
@@ -111,7 +111,7 @@ describe('a catalog file', () => {
       rootpage: number
     }
     sqlite.close()
-    const [reader, own] = [await readCatalog(file), openSummary(file)]
+    const [reader, own] = [await readCatalog(file), openQuickly(file)]
     const bytes = readFileSync(file)
     writeFileSync(file, bytes.fill(0xaa, (rootpage - 1) * 4096, rootpage * 4096))
     for (const each of [reader, own])

@@ -61,7 +61,18 @@ export async function copyCatalog(options: CatalogOptions): Promise<Catalog> {
   await (await readCatalog(options.file)).close()
   const db = await openDatabase(':memory:', true, true)
   await sql`ATTACH ${options.file} AS origin`.execute(db)
-  for (const table of ['catalog', 'targets', 'bundles', 'entries', 'polls', 'pauses', 'vaults', 'holds', 'drains']) {
+  for (const table of [
+    'catalog',
+    'targets',
+    'bundles',
+    'entries',
+    'polls',
+    'pauses',
+    'vaults',
+    'holds',
+    'drains',
+    'pipelines',
+  ]) {
     await sql`INSERT INTO main.${sql.id(table)} SELECT * FROM origin.${sql.id(table)}`.execute(db)
   }
   await sql`DETACH origin`.execute(db)

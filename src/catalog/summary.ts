@@ -1,13 +1,8 @@
 import type { ErrorCode, Problem } from '../model/errors.ts'
 import type { AgentRow, Drain, Move, PauseRow, PipelineSummary, PollRow, Summary } from './catalog.ts'
+import type { Ask } from './ask.ts'
 import { literal, dueFrom } from './due-from.ts'
 import { date, type BundleTable, type Tables, type TargetTable } from './tables.ts'
-
-/**
- * Asks the catalog something, in SQL that PostgreSQL speaks as well. The tables' constraints (migrations.ts) are what makes its rows what
- * the caller says they are.
- */
-export type Ask = <Row>(text: string) => Promise<readonly Row[]>
 
 type Target<Column extends keyof TargetTable> = Pick<TargetTable, Column>
 type Bundle<Column extends keyof BundleTable> = Pick<BundleTable, Column>

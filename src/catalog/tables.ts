@@ -5,7 +5,7 @@ import type { Entry, TargetId, TargetState, Waiting } from '../model/target.ts'
 import type { BundleRow, TargetRow } from './catalog.ts'
 
 /** Of migrations.ts, in the order in which they are applied. A catalog with one that is not here was written by a newer version. */
-export const migrationNames = ['0001', '0002', '0003', '0004'] as const
+export const migrationNames = ['0001', '0002', '0003', '0004', '0005'] as const
 
 /** The tables as they are stored: see migrations.ts for what each column may hold. */
 export interface Tables {
@@ -36,6 +36,7 @@ export interface Tables {
     problem: string | null
     seen_at: string
   }
+  pipelines: { name: string; vault_root: string; vault_mount: string | null }
   stuck_movers: { pid: number; operation: string; path: string; since: string; freed_by: string | null }
 }
 

@@ -9,6 +9,8 @@ export interface Terminal extends Ambient {
   readonly cwd: string
   /** Columns and colour: null where standard output is no terminal. */
   readonly columns: number | null
+  /** Shows a line on standard error in place of the last one; null takes it away. Itself null where that is no terminal. */
+  readonly showLine: ((text: string | null) => void) | null
   /** Asks for yes or no; null where standard input is no terminal. */
   readonly ask: (question: string) => Promise<boolean | null>
   /** Makes a text stand out, where standard output is a terminal that wants it ($NO_COLOR). */

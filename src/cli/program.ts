@@ -117,6 +117,49 @@ export function parse(argv: readonly string[], version: string): Parsed {
     choose(async () => (await import('./hold.ts')).release, selection(did, command)),
   )
   program
+    .command('where <DID|GLOB>')
+    .description('the objects of datasets, or of files, and where in them')
+    .option('--recipe', 'how to take them out by hand, with unzip')
+    .option(...json)
+    .action((did: string, _, command: Command) =>
+      read(async () => (await import('./where.ts')).where, { ...command.optsWithGlobals<object>(), did }),
+    )
+  program
+    .command('ls <DID>')
+    .description('the files of a dataset as it was archived')
+    .option('--file <name...>', 'only these, by name or glob')
+    .option('--generation <n>', 'of an earlier generation')
+    .option(...json)
+    .action((did: string, _, command: Command) =>
+      read(async () => (await import('./ls.ts')).ls, { ...command.optsWithGlobals<object>(), did }),
+    )
+  program
+    .command('manifest <DID>')
+    .description('what was archived, with its checksums')
+    .option('--format <format>', 'text, json, adler32, md5sum or sha256sum (which reads all of it)', 'text')
+    .option('--generation <n>', 'of an earlier generation')
+    .option('--patience <time>', 'how long a read may take, for instance while a tape is mounted', '30m')
+    .option(...json)
+    .action((did: string, _, command: Command) =>
+      read(async () => (await import('./manifest.ts')).manifest, { ...command.optsWithGlobals<object>(), did }),
+    )
+  program
+    .command('get <DID> [DEST]')
+    .description('bring a dataset, files of it, or one file back from tape; each is checked before it gets its name')
+    .option('--file <name...>', 'files of the dataset, by name or glob')
+    .option('--generation <n>', 'of an earlier generation')
+    .option('--force', 'overwrite files that have another content')
+    .option('--to-stdout', 'one file, to standard output; only the exit code says whether it was right')
+    .option('--patience <time>', 'how long a read may take, for instance while a tape is mounted', '30m')
+    .option(...json)
+    .action((did: string, dest: string | undefined, _, command: Command) =>
+      read(async () => (await import('./get.ts')).get, {
+        ...command.optsWithGlobals<object>(),
+        did,
+        ...(dest !== undefined && { dest }),
+      }),
+    )
+  program
     .command('remove <DID>')
     .description('remove the objects of a dataset that is to be archived anew; the catalog keeps its history')
     .option('--generation <n>', 'of one generation alone')

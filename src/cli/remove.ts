@@ -10,7 +10,7 @@ import { copiesOf } from '../source/rucio-copies.ts'
 import type { GlobalOptions, Run, Terminal } from './command.ts'
 import { configOf } from './config.ts'
 import { bytesText, plural, table } from './format.ts'
-import { didOf } from './selection.ts'
+import { didOf, generationOf } from './selection.ts'
 
 interface RemoveOptions extends GlobalOptions {
   readonly did: string
@@ -70,13 +70,6 @@ export const remove: Run<RemoveOptions> = async (options, terminal, signal) => {
       return outcomes.includes('foreign') ? 3 : 0
     }),
   )
-}
-
-function generationOf({ generation }: RemoveOptions): number | null {
-  if (generation === undefined) return null
-  const number = Number(generation)
-  if (Number.isSafeInteger(number) && number >= 1) return number
-  throw failure('USAGE', `Cannot remove generation ${generation}: --generation takes a whole number from 1 on`, '')
 }
 
 const refused = (did: Did, what: string, hint: string) =>

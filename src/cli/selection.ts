@@ -56,6 +56,17 @@ export function didOf(text: string): Did {
   return did
 }
 
+/**
+ * Reads `--generation N`; null: none is given.
+ * @throws TapeRseError USAGE
+ */
+export function generationOf({ generation }: { readonly generation?: string }): number | null {
+  if (generation === undefined) return null
+  const number = Number(generation)
+  if (Number.isSafeInteger(number) && number >= 1) return number
+  throw failure('USAGE', `Cannot take generation ${generation}: --generation takes a whole number from 1 on`, '')
+}
+
 /** When the agent takes notice of a command. */
 export async function whenNoticed(catalog: CatalogReader, now: Date): Promise<string> {
   const { agent } = await catalog.summary(now)

@@ -1,13 +1,12 @@
 import { setTimeout } from 'node:timers/promises'
 import type { AgentRow, Drain, Move, PipelineSummary, Summary } from '../catalog/catalog.ts'
-import { catalogNamed } from '../config/catalog-key.ts'
-import { openSummary } from '../catalog/summary-reader.ts'
 import { formatDid } from '../model/did.ts'
 import { failure } from '../model/errors.ts'
 import type { StuckMover } from '../model/stuck.ts'
 import { agoText, bytesText, durationText, jsonText, plural, table, untilText } from './format.ts'
 import type { GlobalOptions, QuietTerminal, Run, Terminal } from './command.ts'
 import { credentialText } from './credential.ts'
+import { openNamed } from './archived.ts'
 import { agentRuns } from './selection.ts'
 
 interface StatusOptions extends GlobalOptions {
@@ -27,7 +26,7 @@ export const status: Run<StatusOptions, QuietTerminal> = async (options, termina
       'Cannot watch: standard output is no terminal',
       'Call `tape-rse status --json` now and then.',
     )
-  const catalog = openSummary(await catalogOf(options, terminal))
+  const catalog = await openNamed(options, terminal)
   try {
     for (;;) {
       const now = terminal.now()
@@ -41,14 +40,6 @@ export const status: Run<StatusOptions, QuietTerminal> = async (options, termina
   } finally {
     catalog.close()
   }
-}
-
-/** The rest of the config takes longer to load and to check than `status` may take, and need not be right. */
-async function catalogOf({ config }: GlobalOptions, { env, cwd }: QuietTerminal): Promise<string> {
-  const named = await catalogNamed(config, { env, cwd })
-  if (named !== null) return named
-  const { configOf } = await import('./config.ts')
-  return (await configOf({ ...(config !== undefined && { config }) }, { env, cwd })).catalog
 }
 
 /** All pipelines, as people read them. */

@@ -66,6 +66,7 @@ export const ERRORS = {
   VAULT_NO_ROOM: row('retry', 5, 'an object is larger than what is free in the vault'),
   VAULT_IO: row('retry', 5, 'a call to the vault failed'),
   OBJECT_FOREIGN: row('hold', 1, 'something that is not ours is where an object should go'),
+  OBJECT_MISSING: row('hold', 1, 'an object that was archived is not where it should be'),
   OBJECT_MISMATCH: row('hold', 10, 'an object was read back twice and differs from what was written'),
 
   MOVER_DIED: row('retry', 5, 'a mover ended in the middle of an order'),

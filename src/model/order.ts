@@ -27,6 +27,18 @@ export interface ObjectPlan {
   readonly bytes: number
 }
 
+/** A file in an object, whose header begins at `offset`. */
+export interface ObjectFile {
+  readonly name: string
+  readonly bytes: number
+  readonly adler32: string | null
+  readonly md5: string | null
+  readonly offset: number
+}
+
+/** Where objects are read that nobody is going to change: whose they are does not matter. */
+export type ReadingSettings = Pick<VaultSettings, 'root' | 'mount'>
+
 export interface VaultSettings {
   /** Absolute path below which all objects are. */
   readonly root: string
@@ -128,7 +140,46 @@ export interface Inspected {
   readonly problems: readonly Problem[]
 }
 
-export type Order = InspectOrder | CheckOrder | PackOrder | ProveOrder | StatOrder | CleanOrder | RemoveOrder
+/**
+ * Read files out of one object, and give each its name only when all of it is right. A file that cannot be read does not keep it from
+ * the others, unless the vault as a whole is at fault.
+ */
+export interface FetchOrder {
+  readonly kind: 'fetch'
+  readonly vault: ReadingSettings
+  readonly location: string
+  /** Time of every member: seconds since the epoch, UTC. */
+  readonly time: number
+  readonly files: readonly ObjectFile[]
+  readonly to: Delivery
+}
+/**
+ * `directory`: below an absolute path, by their own names; `overwrite`: what has another content already. `output`: to the standard
+ * output of the mover, as it is read, so that only the answer says whether it was right. `digest`: nowhere, for a checksum of each.
+ */
+export type Delivery =
+  | { readonly kind: 'directory'; readonly path: string; readonly overwrite: boolean }
+  | { readonly kind: 'output' }
+  | { readonly kind: 'digest'; readonly algorithm: 'md5' | 'sha256' }
+export interface Fetched {
+  readonly delivered: number
+  /** Were there already, with the same content. */
+  readonly already: number
+  readonly failed: readonly FetchFailure[]
+  readonly digests: readonly { readonly name: string; readonly digest: string }[]
+}
+/**
+ * `mismatch`: the object has not the right bytes. `exists`: something else has its name. `unreadable`: of the object.
+ * `unwritable`: of the destination.
+ */
+export interface FetchFailure {
+  readonly name: string
+  readonly outcome: 'mismatch' | 'exists' | 'unreadable' | 'unwritable'
+  readonly what: string
+}
+
+export type Order =
+  InspectOrder | CheckOrder | PackOrder | ProveOrder | StatOrder | CleanOrder | RemoveOrder | FetchOrder
 export type OrderKind = Order['kind']
 export interface Answers {
   readonly check: Checked
@@ -138,6 +189,7 @@ export interface Answers {
   readonly clean: Cleaned
   readonly remove: Removed
   readonly inspect: Inspected
+  readonly fetch: Fetched
 }
 export type OrderOf<K extends OrderKind> = Extract<Order, { kind: K }>
 

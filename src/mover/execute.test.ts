@@ -29,7 +29,9 @@ describe('the order to remove', () => {
     const none = () => {
       throw new Error('a source was asked for')
     }
-    const adapters: MoverAdapters = { format: zipFormat(), vault: () => vault, openSource: none, inspectSources: none }
+    const adapters: MoverAdapters = {
+      ...{ format: zipFormat(), vault: () => vault, readingVault: none, openSource: none, inspectSources: none },
+    }
     return execute(order, adapters, beat)
   }
 

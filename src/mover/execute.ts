@@ -4,6 +4,7 @@ import type {
   Answers,
   CheckOrder,
   CleanOrder,
+  FetchOrder,
   InspectOrder,
   ObjectPlan,
   Order,
@@ -12,19 +13,23 @@ import type {
   PackOrder,
   Proved,
   ProveOrder,
+  ReadingSettings,
   Removed,
   RemoveOrder,
   StatOrder,
   VaultSettings,
 } from '../model/order.ts'
 import type { Beat, Format, SourceFile } from '../pack/format.ts'
-import type { ObjectReader, Vault } from '../vault/vault.ts'
+import type { ObjectReader, ReadingVault, Vault } from '../vault/vault.ts'
+import { fetchFiles } from './fetch.ts'
 
 /** What a mover works with. */
 export interface MoverAdapters {
   readonly format: Format
   /** The vault of these settings; the same one each time, so that it can remember what it has checked. */
   readonly vault: (settings: VaultSettings) => Vault
+  /** The same place, only to be read. */
+  readonly readingVault: (settings: ReadingSettings) => ReadingVault
   /** Opens sources whose real path lies below `root`. */
   readonly openSource: (root: string) => (path: string) => SourceFile
   /** What is wrong with any of these files, without reading them. `looking` is told of each before it is looked at. */
@@ -43,6 +48,7 @@ export interface MoverAdapters {
 export function execute(order: Order, adapters: MoverAdapters, beat: Beat): Answers[OrderKind] {
   if (order.kind === 'inspect')
     return { problems: adapters.inspectSources(order.sourceRoot, order.files, () => beat(0)) }
+  if (order.kind === 'fetch') return fetchFiles(order, adapters.readingVault(order.vault), adapters.format, beat)
   const vault = adapters.vault(order.vault)
   if (order.kind === 'check') return vault.check(order.known)
   vault.check(true)
@@ -54,7 +60,7 @@ export function execute(order: Order, adapters: MoverAdapters, beat: Beat): Answ
 }
 
 function onObjects(
-  order: Exclude<Order, InspectOrder | CheckOrder>,
+  order: Exclude<Order, InspectOrder | CheckOrder | FetchOrder>,
   vault: Vault,
   adapters: MoverAdapters,
   beat: Beat,

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readMounts } from '../io/mounts.ts'
 import { isAlive } from '../io/processes.ts'
@@ -18,6 +19,12 @@ import { died, isProbe, rootHangs, rootsOf, stalledAt, stuckError, unknownCall, 
 import { rootOn, stuckMovers, type Root } from './stuck.ts'
 import { forget, lastCallOf, strays, makeWhereabouts, type Call } from './whereabouts.ts'
 
+/** What a mover runs. */
+export const workerScript = join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? 'worker.ts' : 'worker.js')
+
+/** How long a mover that was killed has to end. */
+export const killMs = 5_000
+
 export interface SupervisorOptions {
   /** The script of the child process (worker.ts). */
   readonly script: string
@@ -28,6 +35,8 @@ export interface SupervisorOptions {
   readonly killMs: number
   /** Directory in which movers say what they are at, for the case that they hang. null: they do not. */
   readonly whereabouts: string | null
+  /** Where movers write that are told to deliver to standard output. Default: nowhere. */
+  readonly output?: 'inherit'
   readonly now: () => Date
   /** Told of all stuck movers, when one comes or goes. */
   readonly onStuck: (stuck: readonly StuckMover[]) => void
@@ -42,6 +51,8 @@ export interface Deadlines {
 }
 
 export interface Supervisor extends Movers {
+  /** Starts a mover, for an order that is to come soon. */
+  warm(): void
   /** Changes how many orders move data at once, and their deadlines. Movers that are at work finish what they are at. */
   adjust(movers: number, deadlines: Deadlines): void
   /** Ends the movers of agents that are gone. Those that do not end count as stuck. */
@@ -67,6 +78,8 @@ interface Waiter {
   readonly take: (mover: Mover) => void
   readonly fail: (error: unknown) => void
 }
+
+const moving: readonly OrderKind[] = ['pack', 'prove', 'fetch']
 
 /** A mover lives long and makes short-lived things: without these its heap grows to twice what it needs (bench/pack.ts). */
 const frugal: readonly string[] = ['--max-semi-space-size=2', '--optimize-for-size']
@@ -101,7 +114,7 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
     const told = [String(process.pid), ...(whereabouts === null ? [] : [whereabouts])]
     const child = spawn(process.execPath, [...node, options.script, ...told], {
       detached: true, // its own process group: a terminal's Ctrl-C reaches the control process alone
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      stdio: ['ignore', options.output ?? 'ignore', 'pipe', 'ipc'],
       env: {},
     })
     const mover: Mover = { child, pid: child.pid ?? null, busy: null, errors: '' }
@@ -204,7 +217,7 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
       if (hanging !== null) throw stuckError(order, hanging)
     }
     refuseStuck()
-    const kind: Kind = order.kind === 'pack' || order.kind === 'prove' ? 'move' : 'look'
+    const kind: Kind = moving.includes(order.kind) ? 'move' : 'look'
     const mover = await acquire(kind, (candidate) => candidate.pid !== not, signal).catch((error: unknown) => {
       throw error instanceof TapeRseError ? error : unstarted(order, error)
     })
@@ -243,7 +256,8 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
   ): Promise<unknown> {
     try {
       if (order.kind === 'check' || isProbe(order)) return rootHangs(order, call, deadline)
-      if ('vault' in order) await run<'check'>({ kind: 'check', vault: order.vault, known: true }, anyMover, signal)
+      if ('vault' in order && 'owner' in order.vault)
+        await run<'check'>({ kind: 'check', vault: order.vault, known: true }, anyMover, signal)
       if ('sourceRoot' in order)
         await run<'inspect'>({ kind: 'inspect', sourceRoot: order.sourceRoot, files: [] }, anyMover, signal)
       return stalledAt(order, call, deadline)
@@ -266,6 +280,7 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
 
   return {
     run,
+    warm: () => void hire(),
     endStrays,
     adjust(movers, newDeadlines) {
       size = movers

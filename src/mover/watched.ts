@@ -1,12 +1,16 @@
 import type { SourceFile } from '../pack/format.ts'
-import type { ObjectReader, ObjectWriter, Vault } from '../vault/vault.ts'
+import type { ObjectReader, ObjectWriter, ReadingVault, Vault } from '../vault/vault.ts'
 import type { MoverAdapters } from './execute.ts'
 import type { Note } from './whereabouts.ts'
 
 /** The adapters, telling `note` before each call of theirs that may hang. */
-export const watched = ({ format, vault, openSource, inspectSources }: MoverAdapters, note: Note): MoverAdapters => ({
+export const watched = (
+  { format, vault, readingVault, openSource, inspectSources }: MoverAdapters,
+  note: Note,
+): MoverAdapters => ({
   format,
   vault: (settings) => watchedVault(vault(settings), settings.root, note),
+  readingVault: (settings) => watchedReading(readingVault(settings), settings.root, note),
   openSource(root) {
     note('open', root, root)
     const open = openSource(root)
@@ -38,6 +42,26 @@ const watchedSource = (source: SourceFile, told: () => void): SourceFile => ({
   close() {
     told()
     source.close()
+  },
+})
+
+const watchedReading = (vault: ReadingVault, root: string, note: Note): ReadingVault => ({
+  open(location) {
+    const path = `${root}/${location}`
+    note('open', path, root)
+    const reader = vault.open(location)
+    if (reader === null) return null
+    return {
+      bytes: reader.bytes,
+      readAt(buffer, at) {
+        note('read', path, root)
+        return reader.readAt(buffer, at)
+      },
+      close() {
+        note('close', path, root)
+        reader.close()
+      },
+    }
   },
 })
 

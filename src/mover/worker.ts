@@ -3,6 +3,7 @@ import { readMounts, type Mount } from '../io/mounts.ts'
 import { zipFormat } from '../pack/zip.ts'
 import { inspectSources, openSource } from '../source/files.ts'
 import { hpssfsVault } from '../vault/hpssfs.ts'
+import { hpssfsReading } from '../vault/hpssfs-reading.ts'
 import type { VaultSettings } from '../model/order.ts'
 import type { Vault } from '../vault/vault.ts'
 import { execute, type MoverAdapters } from './execute.ts'
@@ -32,6 +33,7 @@ const plain: MoverAdapters = {
     vaults.set(key, vault)
     return vault
   },
+  readingVault: hpssfsReading,
   openSource,
   inspectSources,
 }

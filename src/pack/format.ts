@@ -1,4 +1,5 @@
-import type { ObjectPlan } from '../model/order.ts'
+import type { KnownSums, Sums } from './sums.ts'
+import type { ObjectFile, ObjectPlan } from '../model/order.ts'
 
 /** Where packed bytes go: append-only. */
 export interface Output {
@@ -22,6 +23,24 @@ export interface Input {
   read(buffer: Uint8Array): number
 }
 
+/** An object of which parts are read. */
+export interface RangeInput {
+  readonly bytes: number
+  /** Fills `buffer` from position `at` on; returns the bytes read, 0 at the end. */
+  readAt(buffer: Uint8Array, at: number): number
+}
+
+/** Who gets the content of a file as it is read. Nothing of it is known to be right before `end`. */
+export interface FileReceiver {
+  /** Hands over, from its beginning, as much of the content as it has from an earlier time; returns how many bytes. */
+  replay(feed: (bytes: Buffer) => void): number
+  write(bytes: Buffer): void
+  /** All of it was read. `difference`: what is wrong with it; null: nothing. */
+  end(difference: string | null): void
+  /** It could not be read to its end. What is thrown here ends all reading. */
+  fail(error: unknown): void
+}
+
 /** Called at each block with the bytes moved since the last call. Throws if the order is no longer wanted. */
 export type Beat = (bytes: number) => void
 
@@ -36,6 +55,8 @@ export interface Format {
   overhead(manifestBytes: number, names: readonly { readonly name: string; readonly bytes: number }[]): number
   /** Where each file's header begins in the object; the same order. */
   offsets(manifestBytes: number, names: readonly { readonly name: string; readonly bytes: number }[]): readonly number[]
+  /** The checksums of a file's content, as they prove it. */
+  sums(known: KnownSums): Sums
   /** The first bytes of the object, up to and with its manifest: two objects share them only if they are the same bundle's. */
   head(object: ObjectPlan): Uint8Array
   /**
@@ -49,6 +70,18 @@ export interface Format {
     output: Output,
     beat: Beat,
   ): { bytes: number; adler32: string }
+  /**
+   * Reads files out of an object, in the order of their offsets, each by one range and nothing else of the object; compares header,
+   * content and descriptor of each with what was planned. What is wrong with one does not keep it from the others.
+   * @param time of every member: seconds since the epoch
+   */
+  unpack(
+    files: readonly ObjectFile[],
+    time: number,
+    input: RangeInput,
+    receiverOf: (file: ObjectFile) => FileReceiver,
+    beat: Beat,
+  ): void
   /**
    * Reads an object from start to end and compares every byte of it with the plan: structure to the letter, each file by the
    * checksums in the plan and by its crc32. `adler32`: of the whole, where it is known.

@@ -1,12 +1,13 @@
 import { Buffer } from 'node:buffer'
 import { crc32 } from '@node-rs/crc32'
-import { adler32, adler32Combine, hex32 } from '../io/adler32.ts'
-import type { ObjectPlan, OrderMember } from '../model/order.ts'
+import { hex32 } from '../io/adler32.ts'
+import type { ObjectPlan } from '../model/order.ts'
 import { manifestName } from '../model/manifest.ts'
 import type { Beat, Difference, Input } from './format.ts'
-import { sumsOf } from './sums.ts'
 import { centralBytes, descriptorBytes, hasDescriptor, layoutOf, localBytes, type Layout } from './zip-layout.ts'
-import { crcAt, descriptor, endRecords, stampOf, writeCentral, writeLocal, type Stamp } from './zip-records.ts'
+import { dataOf, descriptorOf, Differs, expect, localHeader, proveMember } from './zip-member.ts'
+import { endRecords, stampOf, writeCentral, type Stamp } from './zip-records.ts'
+import { readAhead, type Stream } from './zip-stream.ts'
 import { headOf, maxHeaderBytes } from './zip-write.ts'
 
 /**
@@ -36,12 +37,7 @@ export function proveZip(
   return { adler32: sum }
 }
 
-class Differs extends Error {}
-
 const goesOn = 'it goes on after its end record'
-const localHeader = (name: string) => `local header of member "${name}"`
-const dataOf = (name: string) => `data of member "${name}"`
-const descriptorOf = (name: string) => `data descriptor of member "${name}"`
 const entryOf = (name: string) => `directory entry of member "${name}"`
 /** What follows the directory; with ZIP64 records or without. */
 const endStructures = (records: Buffer): readonly (readonly [bytes: number, what: string])[] => {
@@ -74,8 +70,7 @@ function* structuresOf(plan: ObjectPlan): Generator<readonly [bytes: number, wha
   yield* endStructures(endRecords(members.length, layout))
 }
 
-/** One header as it is, and as it has to be. Made once, because millions of members may come by. */
-const found = Buffer.alloc(maxHeaderBytes)
+/** A directory entry as it has to be. Made once, because millions of members may come by. */
 const planned = Buffer.alloc(maxHeaderBytes)
 
 function proveMembers(plan: ObjectPlan, stream: Stream): void {
@@ -95,28 +90,6 @@ function proveMembers(plan: ObjectPlan, stream: Stream): void {
   for (const [bytes, what] of endStructures(records)) expect(stream, records.subarray(at, (at += bytes)), what)
 }
 
-function proveMember(member: OrderMember, stamp: Stamp, stream: Stream): number {
-  const { name } = member
-  const described = hasDescriptor(member.bytes)
-  const header = take(stream, found, localBytes(member), localHeader(name))
-  // Only the data can say whether its CRC is right; all else is compared first, so that what differs first is named.
-  const crc = described ? 0 : header.readUInt32LE(crcAt)
-  const bytes = writeLocal(planned, member, described, stamp, crc)
-  if (!planned.subarray(0, bytes).equals(header)) throw new Differs(localHeader(name))
-  const sums = sumsOf(member)
-  for (let left = member.bytes; left > 0;) {
-    const part = stream.next(left)
-    if (part.length === 0) throw new Differs(`it ends in the ${dataOf(name)}`)
-    stream.took(sums.add(part), part.length)
-    left -= part.length
-  }
-  const difference = sums.difference()
-  if (difference !== null) throw new Differs(`${dataOf(name)}: its ${difference}`)
-  if (!described && crc !== sums.crc32()) throw new Differs(localHeader(name))
-  if (described) expect(stream, descriptor(member.bytes, sums.crc32()), descriptorOf(name))
-  return sums.crc32()
-}
-
 function proveDirectory(plan: ObjectPlan, layout: Layout, crcs: Uint32Array, stamp: Stamp, stream: Stream): void {
   const manifest = { name: manifestName, bytes: Buffer.byteLength(plan.manifest) }
   for (const [index, crc] of crcs.entries()) {
@@ -124,61 +97,5 @@ function proveDirectory(plan: ObjectPlan, layout: Layout, crcs: Uint32Array, sta
     const offset = layout.offsets[index]!
     const bytes = writeCentral(planned, 0, member, index > 0 && hasDescriptor(member.bytes), offset, stamp, crc)
     expect(stream, planned.subarray(0, bytes), entryOf(member.name))
-  }
-}
-
-/** The next bytes are exactly these. */
-function expect(stream: Stream, bytes: Buffer, what: string): void {
-  for (let from = 0; from < bytes.length;) {
-    const part = stream.next(bytes.length - from)
-    if (part.length === 0) throw new Differs(`it ends in the ${what}`)
-    if (!part.equals(bytes.subarray(from, from + part.length))) throw new Differs(what)
-    stream.took(adler32(part), part.length)
-    from += part.length
-  }
-}
-
-/** The next bytes, kept in `into`. */
-function take(stream: Stream, into: Buffer, length: number, what: string): Buffer {
-  const kept = into.subarray(0, length)
-  for (let from = 0; from < length;) {
-    const part = stream.next(length - from)
-    if (part.length === 0) throw new Differs(`it ends in the ${what}`)
-    part.copy(kept, from)
-    stream.took(adler32(part), part.length)
-    from += part.length
-  }
-  return kept
-}
-
-/** The bytes of an input, as they come, and the adler32 of those that were taken. */
-interface Stream {
-  readonly adler32: number
-  /** At most `most` of the bytes that follow; none at the end. They stay until the next call. */
-  next(most: number): Buffer
-  /** Takes what `next` gave, whose adler32 is `sum`. */
-  took(sum: number, bytes: number): void
-}
-
-function readAhead(buffer: Buffer, input: Input, beat: Beat): Stream {
-  let from = 0
-  let to = 0
-  let sum = 1
-  return {
-    get adler32() {
-      return sum
-    },
-    next(most) {
-      if (from === to) {
-        from = 0
-        to = input.read(buffer)
-        beat(to)
-      }
-      return buffer.subarray(from, Math.min(to, from + most))
-    },
-    took(own, bytes) {
-      sum = adler32Combine(sum, own, bytes)
-      from += bytes
-    },
   }
 }

@@ -1,7 +1,9 @@
 import { allocateBlock, blockBytes } from '../io/adler32.ts'
 import type { Format } from './format.ts'
+import { sumsOf } from './sums.ts'
 import { layoutOf } from './zip-layout.ts'
 import { proveZip } from './zip-prove.ts'
+import { unpackZip } from './zip-unpack.ts'
 import { headOf, outputBytes, writeZip } from './zip-write.ts'
 
 /**
@@ -17,8 +19,12 @@ export function zipFormat(): Format {
     overhead: (manifestBytes, files) =>
       layoutOf(manifestBytes, files).bytes - manifestBytes - files.reduce((sum, file) => sum + file.bytes, 0),
     offsets: (manifestBytes, files) => [...layoutOf(manifestBytes, files).offsets.subarray(1)],
+    sums: sumsOf,
     head: headOf,
     pack: (plan, open, output, beat) => writeZip(plan, memory().output, open, output, beat),
+    unpack: (files, time, input, receiverOf, beat) => {
+      unpackZip(files, time, memory().input, input, receiverOf, beat)
+    },
     prove: (plan, input, whole, beat) => proveZip(plan, memory().input, input, whole, beat),
   }
 }

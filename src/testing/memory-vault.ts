@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { failure } from '../model/errors.ts'
 import { asideOf, partOf } from '../vault/names.ts'
-import type { ObjectReader, ObjectWriter, Vault } from '../vault/vault.ts'
+import type { ObjectReader, ObjectWriter, ReadingVault, Vault } from '../vault/vault.ts'
 
 /** A store that outlives the vaults that are opened on it, as a mount outlives processes. */
 export interface MemoryStore {
@@ -10,6 +10,18 @@ export interface MemoryStore {
 }
 
 export const memoryStore = (): MemoryStore => ({ owner: null, files: new Map() })
+
+export const memoryReading = (store: MemoryStore): ReadingVault => ({
+  open(location) {
+    const bytes = store.files.get(location)
+    if (bytes === undefined) return null
+    return {
+      bytes: bytes.length,
+      readAt: (buffer, at) => bytes.copy(buffer, 0, at),
+      close: () => undefined,
+    }
+  },
+})
 
 /**
  * A vault in memory, for tests of steps. `touch(operation)` is called before each operation that changes the store, and may

@@ -8,7 +8,7 @@ import { execute } from '../mover/execute.ts'
 import { zipFormat } from '../pack/zip.ts'
 import type { Pipeline } from '../pipeline/pipeline.ts'
 import { memoryFiles, memorySource, type MemoryDataset } from './memory-source.ts'
-import { memoryStore, memoryVault, type MemoryStore } from './memory-vault.ts'
+import { memoryReading, memoryStore, memoryVault, type MemoryStore } from './memory-vault.ts'
 
 /** What happens to a process that is killed: it does nothing any more. */
 export class Killed extends Error {}
@@ -120,6 +120,7 @@ function inlineMovers(
         {
           format,
           vault: ({ owner }) => memoryVault(store, owner, touch),
+          readingVault: () => memoryReading(store),
           openSource: () => memoryFiles(datasets),
           inspectSources: () => [],
         },

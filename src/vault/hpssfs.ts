@@ -17,7 +17,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { failure, TapeRseError, type ErrorCode } from '../model/errors.ts'
-import type { VaultSettings } from '../model/order.ts'
+import type { ReadingSettings, VaultSettings } from '../model/order.ts'
 import { mountAt, readMounts } from '../io/mounts.ts'
 import { syncDirectory } from '../io/sync-directory.ts'
 import { errnoOf } from '../io/errno.ts'
@@ -225,7 +225,8 @@ export function hpssfsVault(settings: VaultSettings): Vault {
   }
 }
 
-function deviceOfRoot({ root, mount }: VaultSettings): bigint {
+/** @throws TapeRseError VAULT_NOT_MOUNTED */
+export function deviceOfRoot({ root, mount }: ReadingSettings): bigint {
   const gone = (what: string) =>
     failure(
       'VAULT_NOT_MOUNTED',
@@ -286,7 +287,7 @@ function sizeOf(path: string): number | null {
 }
 
 /** A regular file at a path; null if nothing is there. */
-function fileAt(path: string): { readonly bytes: number; readonly inode: bigint } | null {
+export function fileAt(path: string): { readonly bytes: number; readonly inode: bigint } | null {
   try {
     const stat = lstatSync(path, { bigint: true })
     if (!stat.isFile()) throw foreignObject(path, 'it is not a file')

@@ -17,6 +17,20 @@ export interface ObjectReader {
   close(): void
 }
 
+/** An object of which parts are read. */
+export interface RangeReader {
+  readonly bytes: number
+  /** Fills `buffer` from position `at` on; returns the bytes read, 0 at the end. */
+  readAt(buffer: Uint8Array, at: number): number
+  close(): void
+}
+
+/** A vault that is only read, whoever owns it. Errors are those of `Vault`. */
+export interface ReadingVault {
+  /** A published object; null if it is not there. */
+  open(location: string): RangeReader | null
+}
+
 /**
  * Where objects are kept: a mount of HPSS. Locations are relative, '/'-separated and safe (plan/place.ts). An object is written
  * as a part of one attempt, and becomes visible under its location by `publish` only. All calls are synchronous: they run in a

@@ -1,0 +1,100 @@
+import type { BundleId } from '../model/bundle.ts'
+import { closedAtOf } from '../model/manifest.ts'
+import type { Ask } from './ask.ts'
+import type { ArchivedFile, ArchivedObject, CatalogLookup, VaultPlace } from './catalog.ts'
+import { didMatches, patternOf } from './glob.ts'
+import { date, entryOf, type BundleTable, type EntryTable, type Tables, type TargetTable } from './tables.ts'
+
+/** Enough of a manifest to read when its dataset was closed; all of it can be large. */
+const head = 'substr(bundles.manifest, 1, 4096) AS head'
+const objectColumns = `bundles.id, bundles.pipeline, targets.scope, targets.name, targets.generation, targets.state AS target_state,
+  bundles.part, bundles.parts, bundles.state, bundles.location, bundles.bytes, bundles.files, bundles.written_at, bundles.confirmed_at,
+  bundles.removed_at, ${head}`
+
+type ObjectRow = Pick<TargetTable, 'scope' | 'name' | 'generation'> & {
+  readonly target_state: TargetTable['state']
+  readonly head: string
+} & Pick<
+    BundleTable,
+    | 'id'
+    | 'pipeline'
+    | 'part'
+    | 'parts'
+    | 'state'
+    | 'location'
+    | 'bytes'
+    | 'files'
+    | 'written_at'
+    | 'confirmed_at'
+    | 'removed_at'
+  >
+
+/** What it takes to find a file again. */
+export function lookups(ask: Ask): CatalogLookup {
+  async function objectsWhere(condition: string, values: readonly (string | number)[]) {
+    const rows = await ask<ObjectRow>(
+      `SELECT ${objectColumns} FROM bundles JOIN targets ON targets.id = bundles.target_id
+       WHERE ${condition} ORDER BY targets.scope, targets.name, bundles.pipeline, targets.generation DESC, bundles.part`,
+      values,
+    )
+    return rows.map(objectOf)
+  }
+  return {
+    objects: (glob) => {
+      const { text, values } = didMatches('targets', glob)
+      return objectsWhere(text, values)
+    },
+
+    filesOf: async (bundle, glob) => {
+      const named = glob === undefined ? '' : "AND name LIKE ? ESCAPE '\\'"
+      const values = [bundle, ...(glob === undefined ? [] : [patternOf(glob)])]
+      const rows = await ask<EntryTable>(`SELECT * FROM entries WHERE bundle_id = ? ${named} ORDER BY position`, values)
+      return rows.map(fileOf)
+    },
+
+    filesNamed: async (glob) => {
+      const { text, values } = didMatches('entries', glob)
+      const rows = await ask<EntryTable>(`SELECT * FROM entries WHERE ${text} ORDER BY scope, name`, values)
+      const objects = new Map<BundleId, ArchivedObject>()
+      for (const id of new Set(rows.map((row) => row.bundle_id)))
+        for (const object of await objectsWhere('bundles.id = ?', [id])) objects.set(id, object)
+      return rows.map((row) => ({ file: fileOf(row), object: objects.get(row.bundle_id)! }))
+    },
+
+    manifest: async (object) => {
+      const [row] = await ask<Pick<BundleTable, 'manifest'>>('SELECT manifest FROM bundles WHERE id = ?', [object])
+      return row!.manifest
+    },
+
+    places: async () => {
+      const rows = await ask<Tables['pipelines']>('SELECT * FROM pipelines')
+      return new Map(
+        rows.map((row): [string, VaultPlace] => [row.name, { root: row.vault_root, mount: row.vault_mount }]),
+      )
+    },
+  }
+}
+
+const objectOf = (row: ObjectRow): ArchivedObject => ({
+  id: row.id,
+  pipeline: row.pipeline,
+  did: { scope: row.scope, name: row.name },
+  generation: row.generation,
+  target: row.target_state,
+  part: row.part,
+  parts: row.parts,
+  state: row.state,
+  location: row.location,
+  bytes: row.bytes,
+  files: row.files,
+  closedAt: closedAtOf(row.head),
+  writtenAt: date(row.written_at),
+  confirmedAt: date(row.confirmed_at),
+  removedAt: date(row.removed_at),
+})
+
+const fileOf = (row: EntryTable): ArchivedFile => ({
+  object: row.bundle_id,
+  entry: entryOf(row),
+  offset: row.member_offset,
+})
