@@ -53,6 +53,14 @@ function life(): readonly (readonly [name: string, step: (catalog: Catalog) => P
     ['voidClaims', (c) => c.voidClaims()],
     ['rememberVault', (c) => c.rememberVault('/hpss', at(1))],
     ['rememberPlace', (c) => c.rememberPlace('p', { root: '/hpss', mount: null })],
+    [
+      'recover',
+      (c) => {
+        const { content, bundles } = frozenAs(0 as TargetId, 'lost', 2)
+        const there = bundles.map((bundle) => ({ ...bundle, location: `x/${bundle.part}`, adler32: 'aaaaaaaa', attempts: 1 }))
+        return c.recover('q', { did: did('lost'), generation: 3, content, bundles: there, superseded: 'it is old' }, at(1))
+      },
+    ],
     ['sawStuck', (c) => c.sawStuck([{ pid: 1, operation: 'sync', path: '/x', since: at(1), freedBy: 'y' }])],
     ['endBackOffs', (c) => c.endBackOffs('p')],
     ['sawCredential', (c) => c.sawCredential({ kind: 'token', file: '/t', from: null, until: null, issued: null, problem: null }, at(1))],

@@ -39,6 +39,8 @@ export interface TargetRow {
   readonly notBefore: Date | null
   readonly held: boolean
   readonly problems: readonly Problem[]
+  /** When it was written down again from what the vault says, its catalog being lost; null: it was not. */
+  readonly rebuiltAt: Date | null
 }
 
 /** A person holds a DID back, whatever its targets are at, and whether there are any yet. */
@@ -88,6 +90,21 @@ export interface Claim {
   /** Process id of the mover that wrote it; null before. */
   readonly packer: number | null
   readonly mismatches: number
+}
+
+/** A generation of a dataset as the vault says that it was archived. */
+export interface Recovered {
+  readonly did: Did
+  readonly generation: number
+  readonly content: Content
+  /** Each with its place, the adler32 that its object has to have, and the highest attempt of which a part may be there. */
+  readonly bundles: readonly (PlannedBundle & {
+    readonly location: string
+    readonly adler32: string
+    readonly attempts: number
+  })[]
+  /** null: it is the newest, and all of it is there. Else why it is not to be gone on with. */
+  readonly superseded: string | null
 }
 
 /** Outcome of one poll of one scope. */
@@ -250,6 +267,8 @@ export interface ArchivedObject {
   readonly writtenAt: Date | null
   readonly confirmedAt: Date | null
   readonly removedAt: Date | null
+  /** It was found in the vault, and not proven since. */
+  readonly rebuilt: boolean
 }
 
 /** A file, and where its header begins in an object. */
@@ -338,6 +357,8 @@ export interface Catalog extends CatalogReader {
    * False, and nothing is changed: an object of it was removed meanwhile.
    */
   revive(request: TargetId, earlier: TargetId, closedAt: Date, at: Date): Promise<boolean>
+  /** Writes a generation down again: frozen, its bundles written, to be proven anew. */
+  recover(pipeline: string, generation: Recovered, at: Date): Promise<void>
   /** Records what stands in a target's way; nothing if it has ended meanwhile. */
   setBack(target: TargetId, setback: Setback): Promise<void>
   /** Objects of other targets at, above or below these locations. */

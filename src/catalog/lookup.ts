@@ -9,9 +9,9 @@ import { date, entryOf, type BundleTable, type EntryTable, type Tables, type Tar
 const head = 'substr(bundles.manifest, 1, 4096) AS head'
 const objectColumns = `bundles.id, bundles.pipeline, targets.scope, targets.name, targets.generation, targets.state AS target_state,
   bundles.part, bundles.parts, bundles.state, bundles.location, bundles.bytes, bundles.files, bundles.written_at, bundles.confirmed_at,
-  bundles.removed_at, ${head}`
+  bundles.removed_at, targets.rebuilt_at, ${head}`
 
-type ObjectRow = Pick<TargetTable, 'scope' | 'name' | 'generation'> & {
+type ObjectRow = Pick<TargetTable, 'scope' | 'name' | 'generation' | 'rebuilt_at'> & {
   readonly target_state: TargetTable['state']
   readonly head: string
 } & Pick<
@@ -91,6 +91,7 @@ const objectOf = (row: ObjectRow): ArchivedObject => ({
   writtenAt: date(row.written_at),
   confirmedAt: date(row.confirmed_at),
   removedAt: date(row.removed_at),
+  rebuilt: row.rebuilt_at !== null && row.state === 'written',
 })
 
 const fileOf = (row: EntryTable): ArchivedFile => ({

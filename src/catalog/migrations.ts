@@ -192,10 +192,16 @@ const retrieval: Migration = {
   },
 }
 
+/** What was written down again from the vault alone is not asked about in the same way. */
+const rebuilding: Migration = {
+  up: (db: Kysely<unknown>) => sql`ALTER TABLE targets ADD COLUMN rebuilt_at TEXT`.execute(db).then(() => undefined),
+}
+
 export const migrations: Readonly<Record<(typeof migrationNames)[number], Migration>> = {
   '0001': first,
   '0002': service,
   '0003': credentials,
   '0004': stuck,
   '0005': retrieval,
+  '0009': rebuilding,
 }

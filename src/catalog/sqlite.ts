@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { bundleMethods } from './bundles.ts'
 import type { Catalog, CatalogReader } from './catalog.ts'
 import { openDatabase, type Db, type Guard } from './database.ts'
+import { recoveryMethods } from './recovery.ts'
 import { reportMethods } from './reports.ts'
 import { siteMethods } from './site.ts'
 import { targetMethods } from './targets.ts'
@@ -37,6 +38,7 @@ async function fromDatabase(db: Db, options: CatalogOptions): Promise<Catalog> {
     ...targetMethods(db),
     ...bundleMethods(db),
     ...reportMethods(db),
+    ...recoveryMethods(db),
     ...siteMethods(db),
     close: () => db.destroy(),
   }

@@ -5,7 +5,7 @@ import type { Entry, TargetId, TargetState, Waiting } from '../model/target.ts'
 import type { BundleRow, TargetRow } from './catalog.ts'
 
 /** Of migrations.ts, in the order in which they are applied. A catalog with one that is not here was written by a newer version. */
-export const migrationNames = ['0001', '0002', '0003', '0004', '0005'] as const
+export const migrationNames = ['0001', '0002', '0003', '0004', '0005', '0009'] as const
 
 /** The tables as they are stored: see migrations.ts for what each column may hold. */
 export interface Tables {
@@ -78,6 +78,8 @@ export interface TargetTable {
   /** Code of the first problem. */
   reason: string | null
   failing_since: string | null
+  /** When it was written down again from the vault alone. */
+  rebuilt_at: string | null
 }
 
 export interface BundleTable {
@@ -146,6 +148,7 @@ export const targetRow = (row: TargetTable): TargetRow => ({
   failedAt: date(row.failed_at),
   failingSince: date(row.failing_since),
   notBefore: date(row.not_before),
+  rebuiltAt: date(row.rebuilt_at),
   held: row.held === 1,
   problems: row.problems === null ? [] : (JSON.parse(row.problems) as Problem[]),
 })

@@ -154,6 +154,7 @@ export function targetMethods(db: Db) {
             .set({
               state: 'frozen',
               closed_at: closedAt.toISOString(),
+              rebuilt_at: null,
               frozen_at: at.toISOString(),
               ended_at: null,
               ended_why: null,
@@ -214,10 +215,13 @@ export function targetMethods(db: Db) {
   }
 }
 
-/** Leaves out frozen targets all of whose bundles are confirmed: they may be unseen because they have just been told done. */
+/**
+ * Leaves out frozen targets all of whose bundles are confirmed, and those that were read back from the vault: they may be unseen because
+ * they have been told done.
+ */
 async function unlessConfirmed(trx: Trx, rows: readonly TargetTable[]): Promise<readonly TargetTable[]> {
   const left: TargetTable[] = []
-  for (const row of rows) {
+  for (const row of rows.filter(({ rebuilt_at }) => rebuilt_at === null)) {
     const open = trx
       .selectFrom('bundles')
       .select('id')
@@ -280,6 +284,7 @@ const newTarget = (
   frozen_at: null,
   ended_at: null,
   ended_why: null,
+  rebuilt_at: null,
   ...clear,
 })
 
@@ -308,7 +313,9 @@ async function refresh(trx: Trx, row: TargetTable, sighting: Sighting): Promise<
 function changeOf(row: TargetTable, sighting: Sighting): string | null {
   if (sighting.waiting === 'open') return 'the dataset was reopened'
   if (sighting.waiting !== null) return `it is now ${sighting.waiting}`
-  if (row.closed_at !== (sighting.closedAt?.toISOString() ?? null)) return 'the dataset was reopened and closed again'
+  // What is read back from the vault knows when it was closed as it was written, not whether that was the last time.
+  if (row.rebuilt_at === null && row.closed_at !== (sighting.closedAt?.toISOString() ?? null))
+    return 'the dataset was reopened and closed again'
   if (row.length !== sighting.length) return `the dataset had ${row.length} files and has ${sighting.length} now`
   if (row.bytes !== sighting.bytes) return `the dataset had ${row.bytes} bytes and has ${sighting.bytes} now`
   return null
@@ -394,7 +401,11 @@ async function insertBundles(trx: Trx, target: TargetId, bundles: readonly Plann
   }
 }
 
-async function insertEntries(trx: Trx, bundle: BundleId, { entries, offsets }: PlannedBundle): Promise<void> {
+export async function insertEntries(
+  trx: Trx,
+  bundle: BundleId,
+  { entries, offsets }: Pick<PlannedBundle, 'entries' | 'offsets'>,
+): Promise<void> {
   let position = 0
   for (const group of chunks(entries, 500)) {
     const rows = group.map((entry) => ({

@@ -17,8 +17,8 @@ export async function openNamed({ config }: GlobalOptions, { env, cwd }: QuietTe
 }
 
 /** Whether an object is in the vault, under its location, as far as the catalog knows. */
-export const isPublished = ({ state, removedAt }: ArchivedObject): boolean =>
-  state === 'confirmed' && removedAt === null
+export const isPublished = ({ state, removedAt, rebuilt }: ArchivedObject): boolean =>
+  (state === 'confirmed' || rebuilt) && removedAt === null
 
 /** Files of one object. */
 export interface Picked {

@@ -47,6 +47,7 @@ const row: KnownTarget = {
   notBefore: null,
   held: false,
   problems: [],
+  rebuiltAt: null,
 }
 const bundle = (state: BundleRow['state'], part = 1, parts = 1): BundleRow => ({
   id: part as BundleId,

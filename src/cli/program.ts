@@ -169,6 +169,14 @@ export function parse(argv: readonly string[], version: string): Parsed {
       choose(async () => (await import('./remove.ts')).remove, { ...command.optsWithGlobals<object>(), did }),
     )
   program
+    .command('rebuild')
+    .description('make a catalog that was lost again, from the vaults alone; see first whether there is a backup')
+    .option('--deep', 'read every byte, not manifests and directories alone')
+    .option(...json)
+    .action((_, command: Command) =>
+      choose(async () => (await import('./rebuild.ts')).rebuild, command.optsWithGlobals()),
+    )
+  program
     .command('drain')
     .description('finish what is being moved and begin nothing new, until resume; also after a restart')
     .option('--why <text>', 'shown by status')

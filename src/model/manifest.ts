@@ -59,3 +59,49 @@ function sorted(value: unknown): unknown {
 
 /** When the dataset was closed, as a manifest of ours says: the time of every member of its object, whatever happened since. */
 export const closedAtOf = (manifest: string): Date => new Date(/"closed_at":"([^"]+)"/u.exec(manifest)![1]!)
+
+/** What a manifest says, of any catalog; null: it is not a manifest of tape-rse that this version can read. */
+export function parseManifest(text: string): ManifestFacts | null {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return null
+  }
+  if (!isObject(value) || value['format'] !== 'tape-rse manifest' || value['version'] !== 1) return null
+  const { catalog, scope, name, generation, part, parts, closed_at, source_rse, metadata, files } = value
+  const closedAt = typeof closed_at === 'string' ? new Date(closed_at) : null
+  const entries = Array.isArray(files) ? files.map(entryOf) : [null]
+  const whole =
+    isName(catalog) &&
+    isName(scope) &&
+    isName(name) &&
+    isCount(generation, 1) &&
+    isCount(part, 1) &&
+    isCount(parts, part) &&
+    closedAt !== null &&
+    !Number.isNaN(closedAt.getTime()) &&
+    isName(source_rse) &&
+    isObject(metadata) &&
+    entries.length > 0 &&
+    entries.every((entry) => entry !== null)
+  if (!whole) return null
+  return { catalog, did: { scope, name }, generation, part, parts, closedAt, source: source_rse, metadata, entries }
+}
+
+/** An entry as a manifest has it: it does not know where a mover finds the file. */
+function entryOf(value: unknown): Entry | null {
+  if (!isObject(value)) return null
+  const { scope, name, bytes, adler32, md5, pfn } = value
+  const sums = isSum(adler32, 8) && isSum(md5, 32) && (adler32 !== null || md5 !== null)
+  if (!isName(scope) || !isName(name) || !isCount(bytes, 0) || !sums || typeof pfn !== 'string') return null
+  return { did: { scope, name }, bytes, adler32, md5, pfn, path: '' }
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isName = (value: unknown): value is string => typeof value === 'string' && value !== ''
+const isCount = (value: unknown, least: number): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= least
+const isSum = (value: unknown, digits: number): value is string | null =>
+  value === null || (typeof value === 'string' && new RegExp(`^[0-9a-f]{${digits}}$`, 'u').test(value))

@@ -140,6 +140,48 @@ export interface Inspected {
   readonly problems: readonly Problem[]
 }
 
+/** See what is in some directories of a vault, whoever owns it. */
+export interface ListOrder {
+  readonly kind: 'list'
+  readonly vault: ReadingSettings
+  /** Relative to the root, which is ''. */
+  readonly directories: readonly string[]
+}
+export interface Listing {
+  /** Everything in them, sorted by path; of a directory that has gone meanwhile, nothing. */
+  readonly found: readonly VaultEntry[]
+}
+export interface VaultEntry {
+  /** Relative to the root. */
+  readonly path: string
+  /** `other`: a link, a device. */
+  readonly kind: 'file' | 'directory' | 'other'
+  readonly bytes: number
+}
+
+/**
+ * Look at objects that no catalog knows: what their manifests say, and whether all but their content is as these want it; `deep`: their
+ * content, too. And at whose the vault is.
+ */
+export interface ExamineOrder {
+  readonly kind: 'examine'
+  readonly vault: ReadingSettings
+  readonly locations: readonly string[]
+  readonly deep: boolean
+}
+export interface Examinations {
+  /** Id of the catalog that the marker names; null: there is no marker. */
+  readonly owner: string | null
+  /** In the order of the locations. */
+  readonly objects: readonly ObjectExamination[]
+}
+/** `adler32`: of the whole. `difference`: it is ours, and damaged. */
+export type ObjectExamination =
+  | { readonly manifest: string; readonly bytes: number; readonly adler32: string }
+  | { readonly foreign: string }
+  | { readonly difference: string }
+  | { readonly unreadable: string }
+
 /**
  * Read files out of one object, and give each its name only when all of it is right. A file that cannot be read does not keep it from
  * the others, unless the vault as a whole is at fault.
@@ -179,7 +221,16 @@ export interface FetchFailure {
 }
 
 export type Order =
-  InspectOrder | CheckOrder | PackOrder | ProveOrder | StatOrder | CleanOrder | RemoveOrder | FetchOrder
+  | InspectOrder
+  | CheckOrder
+  | PackOrder
+  | ProveOrder
+  | StatOrder
+  | CleanOrder
+  | RemoveOrder
+  | FetchOrder
+  | ListOrder
+  | ExamineOrder
 export type OrderKind = Order['kind']
 export interface Answers {
   readonly check: Checked
@@ -190,6 +241,8 @@ export interface Answers {
   readonly remove: Removed
   readonly inspect: Inspected
   readonly fetch: Fetched
+  readonly list: Listing
+  readonly examine: Examinations
 }
 export type OrderOf<K extends OrderKind> = Extract<Order, { kind: K }>
 

@@ -4,8 +4,10 @@ import type {
   Answers,
   CheckOrder,
   CleanOrder,
+  ExamineOrder,
   FetchOrder,
   InspectOrder,
+  ListOrder,
   ObjectPlan,
   Order,
   OrderKind,
@@ -21,6 +23,7 @@ import type {
 } from '../model/order.ts'
 import type { Beat, Format, SourceFile } from '../pack/format.ts'
 import type { ObjectReader, ReadingVault, Vault } from '../vault/vault.ts'
+import { examineObjects } from './examine.ts'
 import { fetchFiles } from './fetch.ts'
 
 /** What a mover works with. */
@@ -49,6 +52,8 @@ export function execute(order: Order, adapters: MoverAdapters, beat: Beat): Answ
   if (order.kind === 'inspect')
     return { problems: adapters.inspectSources(order.sourceRoot, order.files, () => beat(0)) }
   if (order.kind === 'fetch') return fetchFiles(order, adapters.readingVault(order.vault), adapters.format, beat)
+  if (order.kind === 'list') return list(order, adapters.readingVault(order.vault), beat)
+  if (order.kind === 'examine') return examineObjects(order, adapters.readingVault(order.vault), adapters.format, beat)
   const vault = adapters.vault(order.vault)
   if (order.kind === 'check') return vault.check(order.known)
   vault.check(true)
@@ -60,7 +65,7 @@ export function execute(order: Order, adapters: MoverAdapters, beat: Beat): Answ
 }
 
 function onObjects(
-  order: Exclude<Order, InspectOrder | CheckOrder | FetchOrder>,
+  order: Exclude<Order, InspectOrder | CheckOrder | FetchOrder | ListOrder | ExamineOrder>,
   vault: Vault,
   adapters: MoverAdapters,
   beat: Beat,
@@ -234,6 +239,13 @@ function bytesAt(location: string, vault: Vault): number | null {
     throw error
   }
 }
+
+const list = ({ directories }: ListOrder, vault: ReadingVault, beat: Beat) => ({
+  found: directories.flatMap((directory) => {
+    beat(0)
+    return vault.list(directory)
+  }),
+})
 
 const clean = (order: CleanOrder, vault: Vault) => ({ removed: vault.clean(order.location, order.attempts) })
 

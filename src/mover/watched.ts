@@ -46,6 +46,14 @@ const watchedSource = (source: SourceFile, told: () => void): SourceFile => ({
 })
 
 const watchedReading = (vault: ReadingVault, root: string, note: Note): ReadingVault => ({
+  owner() {
+    note('open', root, root)
+    return vault.owner()
+  },
+  list(directory) {
+    note('list', `${root}/${directory}`, root)
+    return vault.list(directory)
+  },
   open(location) {
     const path = `${root}/${location}`
     note('open', path, root)

@@ -49,12 +49,28 @@ export interface Difference {
   readonly difference: string
 }
 
+/** An object as it says of itself what it is. */
+export interface Examined {
+  readonly manifest: string
+  readonly bytes: number
+  /** What the whole has to have, if each file has the sums of the manifest; null: a file has only md5, so it cannot be told. */
+  readonly adler32: string | null
+}
+
+/** `foreign`: not an object of this program, and never one. */
+export type Examination = Examined | Difference | { readonly foreign: string }
+
 /** How a bundle becomes one object. All calls are synchronous: they run in a mover. */
 export interface Format {
   /** Bytes of an object but for its files and manifest. Exact, for any set of names. */
   overhead(manifestBytes: number, names: readonly { readonly name: string; readonly bytes: number }[]): number
   /** Where each file's header begins in the object; the same order. */
   offsets(manifestBytes: number, names: readonly { readonly name: string; readonly bytes: number }[]): readonly number[]
+  /**
+   * What an object says of itself, without a catalog: its manifest, and whether all but the content is as the manifest wants it; `deep`:
+   * the content, too.
+   */
+  examine(input: RangeInput, deep: boolean, beat: Beat): Examination
   /** The checksums of a file's content, as they prove it. */
   sums(known: KnownSums): Sums
   /** The first bytes of the object, up to and with its manifest: two objects share them only if they are the same bundle's. */

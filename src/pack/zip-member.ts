@@ -76,7 +76,7 @@ export function expect(stream: Stream, bytes: Buffer, what: string): void {
 }
 
 /** The next bytes, kept in `into`. */
-function take(stream: Stream, into: Buffer, length: number, what: string): Buffer {
+export function take(stream: Stream, into: Buffer, length: number, what: string): Buffer {
   const kept = into.subarray(0, length)
   for (let from = 0; from < length;) {
     const part = stream.next(length - from)

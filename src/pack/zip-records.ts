@@ -43,8 +43,9 @@ const flagsOf = (name: string, nameBytes: number, descriptor: boolean) =>
   (descriptor ? descriptorFollows : 0) | (nameBytes > name.length ? utf8 : 0)
 const stored = 0
 
-/** Where a local header has the CRC of its member. */
+/** Where a local header has the CRC of its member, and where an entry of the directory has it. */
 export const crcAt = 14
+export const centralCrcAt = 16
 
 /**
  * Local file header (4.3.7), written into `into` from its start; returns its length. A member with a descriptor has neither CRC

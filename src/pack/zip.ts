@@ -1,6 +1,7 @@
 import { allocateBlock, blockBytes } from '../io/adler32.ts'
 import type { Format } from './format.ts'
 import { sumsOf } from './sums.ts'
+import { examineZip, examineZipDeep } from './zip-examine.ts'
 import { layoutOf } from './zip-layout.ts'
 import { proveZip } from './zip-prove.ts'
 import { unpackZip } from './zip-unpack.ts'
@@ -19,6 +20,7 @@ export function zipFormat(): Format {
     overhead: (manifestBytes, files) =>
       layoutOf(manifestBytes, files).bytes - manifestBytes - files.reduce((sum, file) => sum + file.bytes, 0),
     offsets: (manifestBytes, files) => [...layoutOf(manifestBytes, files).offsets.subarray(1)],
+    examine: (input, deep, beat) => (deep ? examineZipDeep : examineZip)(input, memory().input, beat),
     sums: sumsOf,
     head: headOf,
     pack: (plan, open, output, beat) => writeZip(plan, memory().output, open, output, beat),

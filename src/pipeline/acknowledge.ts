@@ -133,6 +133,14 @@ async function end(
     p.log.warn(`${did} withdrawn: ${standing.why}; its objects stay`, { did: row.did })
     return
   }
+  if (standing.told && row.rebuiltAt !== null) {
+    // Nobody knows what it was told: it may have been reopened long after that, which is for people to see.
+    await p.catalog.withdraw(ended, p.now()) // commit
+    p.log.warn(`${did} says done, and is not what the vault has of it: ${standing.why}; its objects stay`, {
+      did: row.did,
+    })
+    return
+  }
   if (standing.told) {
     p.log.error(`${did} said done, but it changed while that was written (${standing.why}); need is written back`, {
       did: row.did,
@@ -204,7 +212,7 @@ const updateLost = (row: TargetRow) =>
 
 const frozenOf = ({ row }: Ready): Frozen => ({
   did: row.did,
-  closedAt: row.closedAt!,
+  closedAt: row.rebuiltAt === null ? row.closedAt! : null,
   length: row.length!,
   bytes: row.bytes!,
   fingerprint: row.fingerprint!,

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { formatDid, type Did } from '../model/did.ts'
 import type { ErrorCode, Problem } from '../model/errors.ts'
+import { markerName } from '../model/marker.ts'
 
 /** Bytes that a file system takes in one component of a path. */
 const maxComponentBytes = 255
@@ -9,8 +10,14 @@ const maxPathBytes = 1000
 /** What is put around an object's name while it is not published: a dot, an attempt of up to 10 digits, `.mismatch`. */
 const affixBytes = 1 + 1 + 10 + '.mismatch'.length
 
+/** What an object is named beside its place while it is not proven, or must not be trusted; null: the path is none of these. */
+export function attemptOf(path: string): { readonly location: string; readonly attempt: number } | null {
+  const [, directory, name, attempt] = /^(.*\/)\.([^/]+)\.(\d{1,10})\.(?:part|mismatch)$/u.exec(path) ?? []
+  return attempt === undefined ? null : { location: `${directory!}${name!}`, attempt: Number(attempt) }
+}
+
 /** What the vault keeps in its root beside the directories of scopes. */
-const reservedScopes: readonly string[] = ['.tape-rse.json']
+const reservedScopes: readonly string[] = [markerName]
 
 /** The directory of a dataset's objects, relative to the root of the vault: `<scope>/<dataset name>`, with its own slashes. */
 export const directoryOf = (did: Did): string => `${did.scope}/${did.name}`

@@ -14,7 +14,7 @@ export const normalMd5 = (text: string | null): string | null =>
  * bytes in decimal and adler32 as 8 lower-case hex digits, each empty where Rucio has none. Lines are sorted by UTF-16 code unit
  * (for the ASCII that Rucio's schema allows: as `LC_ALL=C sort` does).
  */
-export function fingerprintOf(files: readonly ListedFile[]): string {
+export function fingerprintOf(files: readonly Pick<ListedFile, 'did' | 'bytes' | 'adler32'>[]): string {
   const lines = files.map(
     ({ did, bytes, adler32 }) => `${did.scope}:${did.name}:${bytes ?? ''}:${normalAdler32(adler32) ?? ''}\n`,
   )

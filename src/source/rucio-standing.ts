@@ -93,7 +93,7 @@ async function compared(
 function differenceOf(target: Frozen, now: DidColumns): string | null {
   if (now.type !== 'DATASET') return `it is now a ${now.type.toLowerCase()}`
   if (now.open) return 'it was reopened'
-  if (now.closedAt?.getTime() !== target.closedAt.getTime()) {
+  if (target.closedAt !== null && now.closedAt?.getTime() !== target.closedAt.getTime()) {
     return `it was closed again at ${now.closedAt?.toISOString() ?? 'an unknown time'}`
   }
   if (now.length !== target.length)

@@ -24,7 +24,8 @@ export type Standing =
 /** A frozen target, as much of it as its source needs to recognise it. */
 export interface Frozen {
   readonly did: Did
-  readonly closedAt: Date
+  /** null: not known, so that its content alone counts. */
+  readonly closedAt: Date | null
   readonly length: number
   readonly bytes: number
   readonly fingerprint: string

@@ -89,7 +89,7 @@ function standingOf(target: Frozen, dataset: MemoryDataset | undefined): Standin
   if (dataset?.tag !== 'need' && dataset?.tag !== 'done') return { standing: 'withdrawn', why: 'the tag is gone' }
   const same =
     !dataset.open &&
-    dataset.closedAt.getTime() === target.closedAt.getTime() &&
+    (target.closedAt === null || dataset.closedAt.getTime() === target.closedAt.getTime()) &&
     fingerprintOf(dataset) === target.fingerprint
   if (!same) return { standing: 'changed', why: 'it changed', told: dataset.tag === 'done' }
   return { standing: dataset.tag === 'done' ? 'done' : 'requested' }

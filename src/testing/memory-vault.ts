@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { failure } from '../model/errors.ts'
+import type { VaultEntry } from '../model/order.ts'
 import { asideOf, partOf } from '../vault/names.ts'
 import type { ObjectReader, ObjectWriter, ReadingVault, Vault } from '../vault/vault.ts'
 
@@ -11,7 +12,21 @@ export interface MemoryStore {
 
 export const memoryStore = (): MemoryStore => ({ owner: null, files: new Map() })
 
+function entriesIn({ files }: MemoryStore, directory: string): readonly VaultEntry[] {
+  const prefix = directory === '' ? '' : `${directory}/`
+  const found = new Map<string, VaultEntry>()
+  for (const [path, content] of files) {
+    if (!path.startsWith(prefix)) continue
+    const [name, ...rest] = path.slice(prefix.length).split('/')
+    const kind = rest.length === 0 ? 'file' : 'directory'
+    found.set(name!, { path: `${prefix}${name!}`, kind, bytes: kind === 'file' ? content.length : 0 })
+  }
+  return [...found.values()].sort((a, b) => (a.path < b.path ? -1 : 1))
+}
+
 export const memoryReading = (store: MemoryStore): ReadingVault => ({
+  owner: () => store.owner,
+  list: (directory) => entriesIn(store, directory),
   open(location) {
     const bytes = store.files.get(location)
     if (bytes === undefined) return null

@@ -1,13 +1,23 @@
-import { closeSync, constants, openSync, readSync } from 'node:fs'
+import { closeSync, constants, lstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ReadingSettings } from '../model/order.ts'
-import { vaultCall } from './failures.ts'
+import type { ReadingSettings, VaultEntry } from '../model/order.ts'
+import { errnoOf } from '../io/errno.ts'
+import { vaultCall, vaultFailure } from './failures.ts'
 import { deviceOfRoot, fileAt } from './hpssfs.ts'
+import { readOwner } from './marker.ts'
 import type { ReadingVault } from './vault.ts'
 
 /** A POSIX mount of HPSS, read by somebody who may not write there. */
 export function hpssfsReading(settings: ReadingSettings): ReadingVault {
   return {
+    owner() {
+      deviceOfRoot(settings)
+      return readOwner(settings.root)
+    },
+    list(directory) {
+      deviceOfRoot(settings)
+      return entriesIn(settings.root, directory)
+    },
     open(location) {
       deviceOfRoot(settings)
       const path = join(settings.root, location)
@@ -21,4 +31,24 @@ export function hpssfsReading(settings: ReadingSettings): ReadingVault {
       }
     },
   }
+}
+
+function entriesIn(root: string, directory: string): readonly VaultEntry[] {
+  const at = join(root, directory)
+  let names: string[]
+  try {
+    names = readdirSync(at)
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return []
+    throw vaultFailure('list', at, error)
+  }
+  return names.sort().flatMap((name) => entryAt(root, join(directory, name)) ?? [])
+}
+
+function entryAt(root: string, path: string): VaultEntry | null {
+  const at = join(root, path)
+  const stat = vaultCall('stat', at, () => lstatSync(at, { throwIfNoEntry: false }))
+  if (stat === undefined) return null // it has gone meanwhile
+  return { path, kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : 'other', bytes: stat.size }
 }

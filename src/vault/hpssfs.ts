@@ -23,7 +23,8 @@ import { syncDirectory } from '../io/sync-directory.ts'
 import { errnoOf } from '../io/errno.ts'
 import { foreignObject, ofPath, vaultCall, vaultFailure } from './failures.ts'
 import { notWritable, readOwner, writeOwner } from './marker.ts'
-import { asideOf, markerName, partOf, trialName } from './names.ts'
+import { markerName } from '../model/marker.ts'
+import { asideOf, partOf, trialName } from './names.ts'
 import type { ObjectReader, ObjectWriter, Vault } from './vault.ts'
 
 /** Errors by which a mount says that it knows no rename. */

@@ -15,7 +15,7 @@ import { failure } from '../model/errors.ts'
 import { syncDirectory } from '../io/sync-directory.ts'
 import { errnoOf } from '../io/errno.ts'
 import { vaultCall, vaultFailure } from './failures.ts'
-import { markerName } from './names.ts'
+import { markerName } from '../model/marker.ts'
 
 const maxBytes = 4096
 

@@ -1,8 +1,5 @@
 import { basename, dirname, join } from 'node:path'
 
-/** The one file that the vault keeps beside the objects. */
-export const markerName = '.tape-rse.json'
-
 /** Written and removed again at once, to learn whether the mount takes bytes at all. */
 export const trialName = '.tape-rse.trial'
 

@@ -1,3 +1,5 @@
+import type { VaultEntry } from '../model/order.ts'
+
 /** An object being written. */
 export interface ObjectWriter {
   /** Appends. Writes all of `bytes`, or throws. */
@@ -27,6 +29,10 @@ export interface RangeReader {
 
 /** A vault that is only read, whoever owns it. Errors are those of `Vault`. */
 export interface ReadingVault {
+  /** Id of the catalog that owns it; null: it has no marker. */
+  owner(): string | null
+  /** What is in a directory, links not followed; relative to the root, which is ''. Nothing if it is not there. */
+  list(directory: string): readonly VaultEntry[]
   /** A published object; null if it is not there. */
   open(location: string): RangeReader | null
 }
