@@ -27,7 +27,10 @@ function contentOf(file: string): unknown {
 }
 
 const reading: Readonly<
-  Record<keyof CatalogReader | 'requested' | 'clashes' | 'planned' | 'debris' | 'ready' | 'knowsVault', true>
+  Record<
+    keyof CatalogReader | 'confirmedObject' | 'requested' | 'clashes' | 'planned' | 'debris' | 'ready' | 'knowsVault',
+    true
+  >
 > = {
   ...{
     id: true,
@@ -43,6 +46,9 @@ const reading: Readonly<
     filesOf: true,
     filesNamed: true,
     places: true,
+    unverified: true,
+    verifications: true,
+    confirmedObject: true,
   },
   ...{ close: true, requested: true, clashes: true, planned: true, debris: true, ready: true, knowsVault: true },
 }

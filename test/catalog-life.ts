@@ -19,6 +19,8 @@ const datasets = ['a', 'b', 'c'] as const
 
 const idOf = async (catalog: Catalog, name: string): Promise<TargetId> => (await catalog.find(did(name)))[0]!.row.id
 
+const firstOf = async (catalog: Catalog, name: string) => (await catalog.find(did(name)))[0]!.bundles[0]!
+
 const frozenAs = (id: TargetId, name: string, parts: number) => ({
   id,
   content: { entries: [entry(name)], bytes: 15, closedAt: at(0), fingerprint: name, metadata: {} },
@@ -98,6 +100,15 @@ function life(): readonly (readonly [name: string, step: (catalog: Catalog) => P
       await c.revive(request!.row.id, request!.earlier[0]!.row.id, at(0), at(9))
     }],
     ['acknowledge again', async (c) => c.acknowledge([await idOf(c, 'a')], at(10))],
+    ['verified', async (c) => c.verified((await firstOf(c, 'a')).id, at(6), { at: at(10), bytes: 1000, seconds: 1, direct: true, outcome: 'mismatch', what: 'x' })],
+    ['hold', async (c) => c.hold([did('a')], 'damaged', at(10))],
+    ['observe what is damaged', (c) => c.observe('p', 'raw', [sighting('a')], at(10))],
+    ['repair', async (c) => {
+      const [, archived] = await c.find(did('a'))
+      await c.repair(archived!.row.id, [archived!.bundles[0]!.id], at(10))
+    }],
+    ...whole,
+    ['acknowledge what was repaired', async (c) => c.acknowledge([await idOf(c, 'a')], at(10))],
     ['removing', async (c) => c.removing(await idOf(c, 'a'), at(11))],
     ['pause', (c) => c.pause('p', problem, at(12))],
     ['unpause', (c) => c.unpause('p')],

@@ -1,10 +1,10 @@
 import { sql, type Transaction } from 'kysely'
-import type { BundleId, Proof } from '../model/bundle.ts'
+import { isDamage, type BundleId, type Proof, type Verification } from '../model/bundle.ts'
 import type { TargetId } from '../model/target.ts'
 import type { BundleRow, Catalog, Claim, Debris } from './catalog.ts'
 import type { Db } from './database.ts'
 import { bundleColumns, bundleRow, entryOf, targetRow, type BundleTable, type Tables } from './tables.ts'
-import { changed, clear, due } from './transitions.ts'
+import { changed, clear, due, nextId } from './transitions.ts'
 
 type Trx = Transaction<Tables>
 
@@ -150,11 +150,70 @@ export function bundleMethods(db: Db) {
     unconfirm: (bundles: readonly BundleId[]): Promise<void> =>
       db.transaction().execute(async (trx) => {
         for (const id of bundles) {
-          const update = trx.updateTable('bundles').set({ ...unwrittenBundle, confirmed_at: null, proof: null })
+          const update = trx.updateTable('bundles').set(unconfirmedBundle)
           changed(
             await update.where('id', '=', id).where('state', '=', 'confirmed').executeTakeFirst(),
             `write bundle ${id} again`,
           )
+        }
+      }),
+
+    confirmedObject: async (id: BundleId): Promise<Claim | null> => {
+      const bundle = await db.selectFrom('bundles').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+      return bundle.state === 'confirmed' && bundle.removed_at === null ? claimOf(db, bundle) : null
+    },
+
+    verified: (id: BundleId, confirmedAt: Date, verification: Verification): Promise<boolean> =>
+      db.transaction().execute(async (trx) => {
+        const { at, bytes, seconds, direct, outcome, what } = verification
+        const found =
+          outcome === 'good'
+            ? { verified_at: at.toISOString(), damage: null }
+            : isDamage(verification)
+              ? { damage: what ?? 'it is not there' }
+              : { id } // what could not be read says nothing of the object
+        const { numUpdatedRows } = await trx
+          .updateTable('bundles')
+          .set(found)
+          .where('id', '=', id)
+          .where('state', '=', 'confirmed')
+          .where('confirmed_at', '=', confirmedAt.toISOString())
+          .where('removed_at', 'is', null)
+          .executeTakeFirst()
+        if (numUpdatedRows === 0n) return false
+        const row = { id: await nextId(trx, 'verifications'), bundle_id: id, at: at.toISOString(), bytes, seconds }
+        await trx
+          .insertInto('verifications')
+          .values({ ...row, direct: direct ? 1 : 0, outcome, what })
+          .execute()
+        return true
+      }),
+
+    repair: (id: TargetId, bundles: readonly BundleId[], at: Date): Promise<void> =>
+      db.transaction().execute(async (trx) => {
+        const target = await trx.selectFrom('targets').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+        const { pipeline, scope, name, generation } = target
+        await trx
+          .deleteFrom('targets')
+          .where('pipeline', '=', pipeline)
+          .where('scope', '=', scope)
+          .where('name', '=', name)
+          .where('generation', '>', generation)
+          .where('state', '=', 'requested')
+          .execute()
+        await trx.deleteFrom('holds').where('scope', '=', scope).where('name', '=', name).execute()
+        changed(
+          await trx
+            .updateTable('targets')
+            .set({ state: 'frozen', frozen_at: at.toISOString(), ended_at: null, ended_why: null, ...clear })
+            .where('id', '=', id)
+            .where('state', 'in', ['acknowledged', 'frozen'])
+            .executeTakeFirst(),
+          `take up ${scope}:${name} again`,
+        )
+        for (const bundle of bundles) {
+          const update = trx.updateTable('bundles').set(unconfirmedBundle).where('id', '=', bundle)
+          changed(await update.where('state', '=', 'confirmed').executeTakeFirst(), `write bundle ${bundle} again`)
         }
       }),
 
@@ -230,6 +289,7 @@ export const bundlesOf = async (db: Db, target: TargetId): Promise<readonly Bund
 }
 
 const unwrittenBundle = { state: 'assigned', adler32: null, packer: null, written_at: null } as const
+const unconfirmedBundle = { ...unwrittenBundle, confirmed_at: null, proof: null, verified_at: null, damage: null }
 
 /** A claim's transition: from the state it names, by the worker whose attempt it is. */
 async function leave(
@@ -255,7 +315,7 @@ async function forget(trx: Trx, claim: Claim): Promise<void> {
     .execute()
 }
 
-async function claimOf(trx: Trx, bundle: BundleTable): Promise<Claim> {
+async function claimOf(trx: Db | Trx, bundle: BundleTable): Promise<Claim> {
   const target = await trx
     .selectFrom('targets')
     .selectAll()

@@ -1,4 +1,4 @@
-import type { BundleId, BundleState, PlannedBundle, Proof } from '../model/bundle.ts'
+import type { BundleId, BundleState, PlannedBundle, Proof, Verification } from '../model/bundle.ts'
 import type { Credential } from '../model/credential.ts'
 import type { Did } from '../model/did.ts'
 import type { ErrorCode, Problem } from '../model/errors.ts'
@@ -71,6 +71,10 @@ export interface BundleRow {
   readonly proof: Proof | null
   /** When a person had its object removed. */
   readonly removedAt: Date | null
+  /** When its object was last read back after it was proven, and was right. */
+  readonly verifiedAt: Date | null
+  /** What was wrong with its object when it was last read back; null: nothing. */
+  readonly damage: string | null
 }
 
 /** A bundle that one worker has for itself until it commits or releases it. */
@@ -209,6 +213,15 @@ export interface PipelineSummary {
     readonly bytes: number
   }[]
   readonly moving: readonly Move[]
+  /** Objects that were proven, by when they were last read back; null: there are none. */
+  readonly verification: {
+    readonly objects: number
+    /** Never read back since they were proven. */
+    readonly never: number
+    /** When that one was proven or read back for which it is longest ago. */
+    readonly oldest: Date
+    readonly damaged: number
+  } | null
   /** What was confirmed in the last hour. */
   readonly confirmedLately: { readonly count: number; readonly bytes: number }
   /** Targets that failed at their last try, held or not. */
@@ -232,8 +245,8 @@ export interface PipelineSummary {
 
 export interface TargetFilter {
   readonly pipeline?: string
-  /** `live`: requested or frozen. `held`: by a fault or by a person. */
-  readonly state?: TargetState | 'held' | 'failed' | 'waiting' | 'live'
+  /** `live`: requested or frozen. `held`: by a fault or by a person. `damaged`: one of its objects is, by what `verify` has read. */
+  readonly state?: TargetState | 'held' | 'failed' | 'waiting' | 'live' | 'damaged'
   /** Matches `scope:name`; `*` is any text, slashes too, `?` one character. */
   readonly glob?: string
   /** Code of the first problem. */
@@ -266,6 +279,8 @@ export interface ArchivedObject {
   readonly closedAt: Date
   readonly writtenAt: Date | null
   readonly confirmedAt: Date | null
+  readonly verifiedAt: Date | null
+  readonly damage: string | null
   readonly removedAt: Date | null
   /** It was found in the vault, and not proven since. */
   readonly rebuilt: boolean
@@ -289,6 +304,15 @@ export interface VaultPlace {
 export interface CatalogLookup {
   /** Objects of the datasets whose DID matches, of every generation, newest first; in any state. */
   objects(glob: string): Promise<readonly ArchivedObject[]>
+  /**
+   * Proven objects that were not proven or verified since `before`, the longest ago first; of all time, if that is null.
+   */
+  unverified(
+    filter: { readonly glob?: string; readonly pipeline?: string },
+    before: Date | null,
+  ): Promise<readonly ArchivedObject[]>
+  /** What came of verifying an object, the last first. */
+  verifications(object: BundleId): Promise<readonly Verification[]>
   /** The files of an object, in its order; only those whose name matches, if a glob is given. */
   filesOf(object: BundleId, glob?: string): Promise<readonly ArchivedFile[]>
   /** Files whose own DID matches, in every object that they were planned for. */
@@ -396,6 +420,19 @@ export interface Catalog extends CatalogReader {
   /** Frozen targets all of whose bundles are confirmed. */
   ready(pipeline: string, limit: number, now: Date): Promise<readonly Generation[]>
   acknowledge(targets: readonly TargetId[], at: Date): Promise<void>
+  /** Everything that determines the bytes of a confirmed object, to read it back once more; null: it is not confirmed any more. */
+  confirmedObject(bundle: BundleId): Promise<Claim | null>
+  /**
+   * Records what came of reading a confirmed object back; false, and nothing is: it is not the one that was confirmed at `confirmedAt` any
+   * more.
+   */
+  verified(bundle: BundleId, confirmedAt: Date, verification: Verification): Promise<boolean>
+  /**
+   * Takes an archived generation up again, to write these of its objects anew: frozen, its other bundles as they are; its DID is held back no
+   * more, and a later request for it that nothing came of yet is dropped.
+   * @throws TapeRseError CATALOG_FAILED: a later generation is being archived
+   */
+  repair(target: TargetId, bundles: readonly BundleId[], at: Date): Promise<void>
   /** Objects that had been confirmed are gone: they are to be written again. */
   unconfirm(bundles: readonly BundleId[]): Promise<void>
 

@@ -505,6 +505,79 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
       })
     })
 
+    describe('verified() and repair()', () => {
+      const verification = { at: at(20), bytes: 1000, seconds: 2, direct: true, outcome: 'good', what: null } as const
+      async function archived(dataset: string) {
+        await assigned(dataset)
+        const one = await catalog.claim('p', 'assigned', at(4))
+        await catalog.written(one!, 'aaaaaaaa', 1, at(5))
+        const two = await catalog.claim('p', 'written', at(6))
+        await catalog.confirmed(two!, { direct: true, mover: 2, bytes: 1000, adler32: 'aaaaaaaa' }, at(7))
+        const { id } = await rowOf(dataset)
+        await catalog.acknowledge([id], at(8))
+        return { target: id, bundle: two!.id }
+      }
+      const pending = async (before: Date | null, glob = '*') =>
+        (await catalog.unverified({ glob }, before)).map((object) => object.did.name)
+
+      test('what was proven or verified the longest ago comes first, and no longer when it was', async () => {
+        const a = await archived('a')
+        await archived('b')
+        expect(await pending(null)).toEqual(['a', 'b'])
+        expect(await pending(at(7))).toEqual([])
+        expect(await pending(at(8), 'raw:b')).toEqual(['b'])
+        expect(await catalog.verified(a.bundle, at(7), verification)).toBe(true)
+        expect(await pending(null)).toEqual(['b', 'a'])
+        expect(await pending(at(20))).toEqual(['b'])
+        expect(await catalog.verifications(a.bundle)).toEqual([verification])
+        expect((await catalog.summary(at(30))).pipelines[0]!.verification).toEqual({
+          ...{ objects: 2, never: 1, oldest: at(7), damaged: 0 },
+        })
+      })
+
+      test('damage stays until the object is good again; what could not be read is no damage', async () => {
+        const { bundle } = await archived('a')
+        const damaged = async () => (await catalog.list({ state: 'damaged' }, page)).map((row) => row.did.name)
+        await catalog.verified(bundle, at(7), { ...verification, outcome: 'unreadable', what: 'EIO' })
+        expect(await damaged()).toEqual([])
+        await catalog.verified(bundle, at(7), { ...verification, outcome: 'mismatch', what: 'its data' })
+        expect(await damaged()).toEqual(['a'])
+        await catalog.verified(bundle, at(7), { ...verification, outcome: 'unsteady', what: 'its data' })
+        expect(await damaged()).toEqual(['a'])
+        expect((await catalog.find(did('a')))[0]!.bundles[0]).toMatchObject({ damage: 'its data', verifiedAt: null })
+        await catalog.verified(bundle, at(7), verification)
+        expect(await damaged()).toEqual([])
+      })
+
+      test('says nothing of an object that was proven anew meanwhile, or removed', async () => {
+        const { bundle, target } = await archived('a')
+        expect(await catalog.verified(bundle, at(6), { ...verification, outcome: 'mismatch' })).toBe(false)
+        await catalog.removing(target, at(9))
+        expect(await catalog.verified(bundle, at(7), { ...verification, outcome: 'missing' })).toBe(false)
+        expect(await catalog.confirmedObject(bundle)).toBeNull()
+        expect(await catalog.verifications(bundle)).toEqual([])
+      })
+
+      test('a repair takes the archived generation up again, and drops what was requested since', async () => {
+        const { bundle, target } = await archived('a')
+        await catalog.verified(bundle, at(7), { ...verification, outcome: 'mismatch', what: 'its data' })
+        await catalog.hold([did('a')], 'damaged', at(21))
+        await seen(sighting('a'))
+        await catalog.repair(target, [bundle], at(22))
+        const found = await catalog.find(did('a'))
+        expect(found.map(({ row }) => [row.generation, row.state, row.hold])).toEqual([[1, 'frozen', null]])
+        expect(found[0]!.bundles[0]).toMatchObject({ state: 'assigned', damage: null, confirmedAt: null, attempts: 1 })
+        expect(await catalog.claim('p', 'assigned', at(23))).toMatchObject({ attempt: 2, location: 'raw/a/1.zip' })
+      })
+
+      test('no repair while a later generation is being archived: nothing is changed', async () => {
+        const { bundle, target } = await archived('a')
+        await frozen('a')
+        await expect(catalog.repair(target, [bundle], at(22))).rejects.toThrow()
+        expect((await catalog.find(did('a'))).map(({ row }) => row.state)).toEqual(['frozen', 'acknowledged'])
+      })
+    })
+
     test('places() tells where the objects of each pipeline were said to be last', async () => {
       expect([...(await catalog.places())]).toEqual([])
       await catalog.rememberPlace('p', { root: '/hpss/a', mount: '/hpss' })

@@ -9,7 +9,7 @@ import { date, entryOf, type BundleTable, type EntryTable, type Tables, type Tar
 const head = 'substr(bundles.manifest, 1, 4096) AS head'
 const objectColumns = `bundles.id, bundles.pipeline, targets.scope, targets.name, targets.generation, targets.state AS target_state,
   bundles.part, bundles.parts, bundles.state, bundles.location, bundles.bytes, bundles.files, bundles.written_at, bundles.confirmed_at,
-  bundles.removed_at, targets.rebuilt_at, ${head}`
+  bundles.removed_at, bundles.verified_at, bundles.damage, targets.rebuilt_at, ${head}`
 
 type ObjectRow = Pick<TargetTable, 'scope' | 'name' | 'generation' | 'rebuilt_at'> & {
   readonly target_state: TargetTable['state']
@@ -27,6 +27,8 @@ type ObjectRow = Pick<TargetTable, 'scope' | 'name' | 'generation' | 'rebuilt_at
     | 'written_at'
     | 'confirmed_at'
     | 'removed_at'
+    | 'verified_at'
+    | 'damage'
   >
 
 /** What it takes to find a file again. */
@@ -43,6 +45,36 @@ export function lookups(ask: Ask): CatalogLookup {
     objects: (glob) => {
       const { text, values } = didMatches('targets', glob)
       return objectsWhere(text, values)
+    },
+
+    unverified: async ({ glob, pipeline }, before) => {
+      const did = glob === undefined ? { text: '1 = 1', values: [] } : didMatches('targets', glob)
+      const since = 'coalesce(bundles.verified_at, bundles.confirmed_at)'
+      const conditions = [
+        "bundles.state = 'confirmed' AND bundles.removed_at IS NULL",
+        ...(pipeline === undefined ? [] : ['bundles.pipeline = ?']),
+        ...(before === null ? [] : [`${since} < ?`]),
+      ]
+      const rows = await ask<ObjectRow>(
+        `SELECT ${objectColumns} FROM bundles JOIN targets ON targets.id = bundles.target_id
+         WHERE ${did.text} AND ${conditions.join(' AND ')} ORDER BY ${since}, bundles.id`,
+        [
+          ...did.values,
+          ...(pipeline === undefined ? [] : [pipeline]),
+          ...(before === null ? [] : [before.toISOString()]),
+        ],
+      )
+      return rows.map(objectOf)
+    },
+
+    verifications: async (bundle) => {
+      const rows = await ask<Tables['verifications']>(
+        'SELECT * FROM verifications WHERE bundle_id = ? ORDER BY id DESC',
+        [bundle],
+      )
+      return rows.map(({ at, bytes, seconds, direct, outcome, what }) => {
+        return { at: new Date(at), bytes, seconds, direct: direct === 1, outcome, what }
+      })
     },
 
     filesOf: async (bundle, glob) => {
@@ -90,6 +122,8 @@ const objectOf = (row: ObjectRow): ArchivedObject => ({
   closedAt: closedAtOf(row.head),
   writtenAt: date(row.written_at),
   confirmedAt: date(row.confirmed_at),
+  verifiedAt: date(row.verified_at),
+  damage: row.damage,
   removedAt: date(row.removed_at),
   rebuilt: row.rebuilt_at !== null && row.state === 'written',
 })

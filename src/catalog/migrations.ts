@@ -192,6 +192,30 @@ const retrieval: Migration = {
   },
 }
 
+/** What came of reading objects back after they were proven. */
+const verifying: Migration = {
+  async up(db: Kysely<unknown>) {
+    for (const statement of [
+      sql`CREATE TABLE verifications (
+        id BIGINT PRIMARY KEY,
+        bundle_id BIGINT NOT NULL REFERENCES bundles (id),
+        at TEXT NOT NULL,
+        bytes BIGINT NOT NULL,
+        seconds DOUBLE PRECISION NOT NULL,
+        direct BIGINT NOT NULL CHECK (direct IN (0, 1)),
+        outcome TEXT NOT NULL CHECK (outcome IN ('good', 'mismatch', 'missing', 'unsteady', 'unreadable')),
+        what TEXT
+      )`,
+      sql`CREATE INDEX verifications_of_bundle ON verifications (bundle_id, id)`,
+      sql`ALTER TABLE bundles ADD COLUMN verified_at TEXT`,
+      sql`ALTER TABLE bundles ADD COLUMN damage TEXT`,
+      sql`CREATE INDEX bundles_damaged ON bundles (pipeline) WHERE damage IS NOT NULL`,
+    ]) {
+      await statement.execute(db)
+    }
+  },
+}
+
 /** What was written down again from the vault alone is not asked about in the same way. */
 const rebuilding: Migration = {
   up: (db: Kysely<unknown>) => sql`ALTER TABLE targets ADD COLUMN rebuilt_at TEXT`.execute(db).then(() => undefined),
@@ -203,5 +227,6 @@ export const migrations: Readonly<Record<(typeof migrationNames)[number], Migrat
   '0003': credentials,
   '0004': stuck,
   '0005': retrieval,
+  '0007': verifying,
   '0009': rebuilding,
 }

@@ -95,6 +95,8 @@ function inState(eb: Targets, state: NonNullable<TargetFilter['state']>): Expres
       return live
     case 'waiting':
       return eb.and([eb('targets.waiting', 'is not', null), eb('targets.state', '=', 'requested')])
+    case 'damaged':
+      return damagedTarget
     case 'failed':
       return eb('targets.failures', '>', 0)
     case 'held':
@@ -107,6 +109,10 @@ function inState(eb: Targets, state: NonNullable<TargetFilter['state']>): Expres
       return eb('targets.state', '=', state)
   }
 }
+
+/** True of a target with an object that was found damaged. */
+const damagedTarget = sql<SqlBool>`EXISTS (
+  SELECT 1 FROM bundles AS bad WHERE bad.target_id = targets.id AND bad.damage IS NOT NULL)`
 
 /** True of a target whose DID a person holds back. */
 const heldByPerson = sql<SqlBool>`EXISTS (

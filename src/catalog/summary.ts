@@ -20,6 +20,7 @@ export async function summaryOf(ask: Ask, now: Date): Promise<Summary> {
   const people = await heldByPeople(ask)
   const moving = await moves(ask)
   const lately = await confirmedWithin(ask, new Date(now.getTime() - hourMs), now)
+  const verified = await verifications(ask)
   const polls = await pollRows(ask)
   const pauses = await pauseRows(ask)
   const names = new Set([...targets, ...polls, ...pauses].map((row) => row.pipeline))
@@ -33,6 +34,7 @@ export async function summaryOf(ask: Ask, now: Date): Promise<Summary> {
       targets: without(targets).map(({ oldest: _, ...counted }) => counted),
       bundles: without(bundles),
       moving: without(moving),
+      verification: without(verified)[0] ?? null,
       confirmedLately: without(lately)[0] ?? { count: 0, bytes: 0 },
       failed: of(reasons).reduce((sum, { count }) => sum + count, 0),
       reasons: without(reasons),
@@ -135,6 +137,22 @@ const confirmedWithin = (ask: Ask, since: Date, until: Date) =>
     `SELECT pipeline, count(*) AS count, sum(bytes) AS bytes
      FROM bundles WHERE confirmed_at > ${literal(since)} AND confirmed_at <= ${literal(until)} GROUP BY pipeline`,
   )
+
+async function verifications(ask: Ask) {
+  const rows = await ask<
+    Bundle<'pipeline'> & {
+      readonly objects: number
+      readonly never: number
+      readonly oldest: string
+      readonly damaged: number
+    }
+  >(
+    `SELECT pipeline, count(*) AS objects, sum(CASE WHEN verified_at IS NULL THEN 1 ELSE 0 END) AS never,
+       min(coalesce(verified_at, confirmed_at)) AS oldest, sum(CASE WHEN damage IS NULL THEN 0 ELSE 1 END) AS damaged
+     FROM bundles WHERE state = 'confirmed' AND removed_at IS NULL GROUP BY pipeline`,
+  )
+  return rows.map((row) => ({ ...row, oldest: new Date(row.oldest) }))
+}
 
 async function pollRows(ask: Ask): Promise<readonly PollRow[]> {
   const rows = await ask<Tables['polls']>('SELECT * FROM polls ORDER BY scope')

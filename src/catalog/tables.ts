@@ -1,11 +1,11 @@
-import type { BundleId, BundleState, Proof } from '../model/bundle.ts'
+import type { BundleId, BundleState, Proof, Verification } from '../model/bundle.ts'
 import type { Credential } from '../model/credential.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Entry, TargetId, TargetState, Waiting } from '../model/target.ts'
 import type { BundleRow, TargetRow } from './catalog.ts'
 
 /** Of migrations.ts, in the order in which they are applied. A catalog with one that is not here was written by a newer version. */
-export const migrationNames = ['0001', '0002', '0003', '0004', '0005', '0009'] as const
+export const migrationNames = ['0001', '0002', '0003', '0004', '0005', '0007', '0009'] as const
 
 /** The tables as they are stored: see migrations.ts for what each column may hold. */
 export interface Tables {
@@ -37,6 +37,16 @@ export interface Tables {
     seen_at: string
   }
   pipelines: { name: string; vault_root: string; vault_mount: string | null }
+  verifications: {
+    id: number
+    bundle_id: BundleId
+    at: string
+    bytes: number
+    seconds: number
+    direct: number
+    outcome: Verification['outcome']
+    what: string | null
+  }
   stuck_movers: { pid: number; operation: string; path: string; since: string; freed_by: string | null }
 }
 
@@ -111,6 +121,9 @@ export interface BundleTable {
   moved: number
   moved_at: string | null
   removed_at: string | null
+  /** When it was last verified and good; what was wrong with it when it was last verified. */
+  verified_at: string | null
+  damage: string | null
 }
 
 export interface EntryTable {
@@ -156,7 +169,7 @@ export const targetRow = (row: TargetTable): TargetRow => ({
 /** The columns of `bundleRow`: all but the manifest, which can be large. */
 export const bundleColumns = [
   'id', 'target_id', 'part', 'parts', 'state', 'location', 'bytes', 'files', 'attempts', 'claim', 'written_at', 'mismatches',
-  'confirmed_at', 'proof', 'removed_at',
+  'confirmed_at', 'proof', 'removed_at', 'verified_at', 'damage',
 ] as const // prettier-ignore
 
 export const bundleRow = (row: Pick<BundleTable, (typeof bundleColumns)[number]>): BundleRow => ({
@@ -175,6 +188,8 @@ export const bundleRow = (row: Pick<BundleTable, (typeof bundleColumns)[number]>
   confirmedAt: date(row.confirmed_at),
   proof: row.proof === null ? null : (JSON.parse(row.proof) as Proof),
   removedAt: date(row.removed_at),
+  verifiedAt: date(row.verified_at),
+  damage: row.damage,
 })
 
 export const entryOf = (row: EntryTable): Entry => ({

@@ -33,7 +33,10 @@ export const due = (now: Date): RawBuilder<boolean> => sql<boolean>`(
     AND (targets.failures = 0 OR ${sql.raw(dueFrom(now))} <= ${now.toISOString()}))`
 
 /** The id after the highest one. Safe because a transaction that writes is alone from its beginning. */
-export async function nextId(trx: Transaction<Tables>, table: 'targets' | 'bundles'): Promise<number> {
+export async function nextId(
+  trx: Transaction<Tables>,
+  table: 'targets' | 'bundles' | 'verifications',
+): Promise<number> {
   const { last } = await trx
     .selectFrom(table)
     .select((eb) => eb.fn.max<number | null>('id').as('last'))

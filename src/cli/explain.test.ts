@@ -65,6 +65,8 @@ const bundle = (state: BundleRow['state'], part = 1, parts = 1): BundleRow => ({
   confirmedAt: state === 'confirmed' ? at(5) : null,
   proof: null,
   removedAt: null,
+  verifiedAt: null,
+  damage: null,
 })
 const base: Findings = {
   did,

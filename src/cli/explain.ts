@@ -92,6 +92,7 @@ function answerOf({ did, target, pause }: Findings, gate: Gate | null): string {
       ? `${name}: nothing is known to be in the way; the next poll takes it.`
       : `${name} is archived.`
   const advice = gate.advice === null ? '' : ` ${gate.advice}`
+  if (gate.gate === 'intact') return `${name} is archived, and damaged: ${gate.value}.${advice}`
   const paused = pause === null ? '' : ` Its pipeline is paused: ${pause.problem.message}. ${pause.problem.hint}`
   return `${name} is not archived: ${gate.gate}: ${gate.value}.${advice}${paused}`
 }
@@ -188,6 +189,20 @@ function sourceGates({ pipeline, rucio, sources }: Findings): readonly Gate[] {
   return [replicas, paths]
 }
 
+/** Nothing is said of what was never read back again. */
+function intactGates(did: Did, bundles: readonly BundleRow[]): readonly Gate[] {
+  const damaged = bundles.filter(({ damage }) => damage !== null)
+  if (damaged.length > 0) {
+    const value = `${damaged.length} of ${bundles.length} objects are damaged: ${damaged[0]!.location ?? ''}: ${damaged[0]!.damage!}`
+    const advice = `Keep all other copies of its files. To have it written again: tape-rse repair ${formatDid(did)}`
+    return [blocked('intact', 'failed', value, advice)]
+  }
+  const verified = bundles.flatMap(({ verifiedAt }) => verifiedAt ?? [])
+  if (verified.length === 0) return []
+  const latest = verified.reduce((last, at) => (at > last ? at : last))
+  return [passed('intact', `${verified.length} of ${bundles.length} objects were read back since`, latest)]
+}
+
 function catalogGates({ target, pipeline, rucio, now }: Findings): readonly Gate[] {
   const tag = rucio !== null && 'tag' in rucio ? rucio.tag : null
   if (target === null && tag === `${pipeline.tapeRse}:done`) {
@@ -271,6 +286,7 @@ function catalogGates({ target, pipeline, rucio, now }: Findings): readonly Gate
       : stuck('confirmed', of(confirmed)),
   )
   if (confirmed < bundles.length) return [...gates, blocked('acknowledged', 'waiting', 'no', null)]
+  gates.push(...intactGates(row.did, bundles))
   gates.push(
     row.state === 'acknowledged'
       ? passed('acknowledged', `arcBackup=${pipeline.tapeRse}:done`, row.endedAt)

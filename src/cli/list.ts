@@ -21,7 +21,7 @@ interface ListOptions extends GlobalOptions {
 }
 
 const states = [
-  'requested', 'frozen', 'acknowledged', 'withdrawn', 'superseded', 'held', 'failed', 'waiting', 'live',
+  'requested', 'frozen', 'acknowledged', 'withdrawn', 'superseded', 'held', 'failed', 'waiting', 'live', 'damaged',
 ] as const // prettier-ignore
 const orders = ['turn', 'name', 'size', 'requested', 'ended', 'next'] as const
 

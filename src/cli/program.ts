@@ -69,7 +69,10 @@ export function parse(argv: readonly string[], version: string): Parsed {
   program
     .command('list [DID|GLOB]')
     .description('the datasets that the catalog knows')
-    .option('--state <state>', 'requested, frozen, acknowledged, withdrawn, superseded, held, failed, waiting or live')
+    .option(
+      '--state <state>',
+      'requested, frozen, acknowledged, withdrawn, superseded, held, failed, waiting, live or damaged',
+    )
     .option(...ofReason)
     .option(...ofPipeline)
     .option('--sort <order>', 'turn (as they are worked on), name, size, requested, ended or next', 'turn')
@@ -167,6 +170,25 @@ export function parse(argv: readonly string[], version: string): Parsed {
     .option('--yes', 'do not ask')
     .action((did: string, _, command: Command) =>
       choose(async () => (await import('./remove.ts')).remove, { ...command.optsWithGlobals<object>(), did }),
+    )
+  program
+    .command('verify [DID|GLOB...]')
+    .description('read back what was proven, the longest ago first, and compare every byte')
+    .option('--sample <share>', 'only so many of them, by chance: 1%')
+    .option('--max-age <time>', 'only those that were not proven or verified for so long: 90d')
+    .option('--rate <pace>', 'read no faster, in all: 100MB/s')
+    .option(...ofPipeline)
+    .option(...json)
+    .action((dids: readonly string[], _, command: Command) =>
+      choose(async () => (await import('./verify.ts')).verify, { ...command.optsWithGlobals<object>(), dids }),
+    )
+  program
+    .command('repair <DID>')
+    .description(
+      'write damaged objects of a dataset again, from its disk replicas if these are still what was archived',
+    )
+    .action((did: string, _, command: Command) =>
+      choose(async () => (await import('./repair.ts')).repair, { ...command.optsWithGlobals<object>(), did }),
     )
   program
     .command('rebuild')

@@ -100,11 +100,24 @@ function pipelineText(p: PipelineSummary, now: Date, emphasise: (text: string) =
       table([{ title: 'DATASETS' }, { title: 'COUNT', align: 'right' }, { title: 'SIZE', align: 'right' }], rows),
     )
   }
+  if (p.verification !== null && p.verification.damaged > 0)
+    lines.push(
+      emphasise(
+        `DAMAGED: ${plural(p.verification.damaged, 'object')} in the vault, by what \`tape-rse verify\` has read.`,
+      ),
+      '  Keep all other copies of their files. `tape-rse list --state damaged` shows whose they are, `tape-rse repair DID` writes them again.',
+    )
   if (p.moving.length > 0) lines.push('Moving now:', movingTable(p.moving))
   const backlog = backlogText(p)
   if (backlog !== null) lines.push(backlog)
   if (p.oldestRequest !== null)
     lines.push(`The oldest request that is not done was first seen ${agoText(p.oldestRequest, now)}.`)
+  if (p.verification !== null) {
+    const { objects, never, oldest } = p.verification
+    const read =
+      never === 0 ? 'all read back since they were proven' : `${never} never read back since they were proven`
+    lines.push(`${plural(objects, 'object')} in the vault, ${read}; of one that is ${agoText(oldest, now)}.`)
+  }
   if (p.reasons.length > 0) lines.push('Failed, and tried again or waiting for a person:', reasonTable(p, now))
   if (p.heldByPeople > 0) lines.push(`${plural(p.heldByPeople, 'dataset')} held by people, until \`tape-rse release\`.`)
   for (const { scope, polledAt, succeededAt, found, problem } of p.polls) {

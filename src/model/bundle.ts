@@ -20,6 +20,23 @@ export interface PlannedBundle {
   readonly offsets: readonly number[]
 }
 
+/** What came of reading a published object back once more. */
+export interface Verification {
+  readonly at: Date
+  readonly bytes: number
+  readonly seconds: number
+  /** Whether it was read around the page cache. */
+  readonly direct: boolean
+  /** `unsteady`: it differed, and was right when it was read again. `unreadable`: a call to the vault failed. */
+  readonly outcome: 'good' | 'mismatch' | 'missing' | 'unsteady' | 'unreadable'
+  /** What was wrong, as a clause; null: nothing. */
+  readonly what: string | null
+}
+
+/** Verifications after which an object is taken for damaged. */
+export const isDamage = ({ outcome }: Pick<Verification, 'outcome'>): boolean =>
+  outcome === 'mismatch' || outcome === 'missing'
+
 /** What proved a bundle. */
 export interface Proof {
   /** Whether the read-back went around the page cache (O_DIRECT). */

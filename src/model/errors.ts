@@ -21,6 +21,7 @@ export const ERRORS = {
   CATALOG_UNUSABLE: row('stop', 1, 'the catalog file is not one this program may use'),
   CATALOG_FAILED: row('stop', 1, 'the catalog could not be read or written'),
   UNKNOWN_DID: row('stop', 1, 'the catalog knows no such DID'),
+  REPAIR_REFUSED: row('stop', 6, 'a damaged object cannot be written again from what is on disk'),
   REBUILD_REFUSED: row('stop', 6, 'a catalog cannot be made again here'),
   REMOVAL_REFUSED: row('stop', 6, 'removing objects could lose data, or make done a lie'),
 

@@ -140,6 +140,34 @@ export interface Inspected {
   readonly problems: readonly Problem[]
 }
 
+/** Read a published object back from start to end and compare every byte with what is known of it; change nothing. */
+export interface VerifyOrder {
+  readonly kind: 'verify'
+  readonly vault: ReadingSettings
+  readonly location: string
+  readonly object: ObjectPlan
+  /** Of the whole object, as it was written. */
+  readonly adler32: string
+  /** Bytes a second that are read at the most; null: as fast as it goes. */
+  readonly rate: number | null
+}
+/** `mismatch`: it was read twice and differs. `unsteady`: it differed once, and not the second time. */
+export type Verified = { readonly direct: boolean; readonly seconds: number } & (
+  { readonly outcome: 'good' | 'missing' } | { readonly outcome: 'mismatch' | 'unsteady'; readonly what: string }
+)
+
+/** Give a published object that is not what it was a name that says so and that nothing removes. It may be gone. */
+export interface KeepAsideOrder extends VaultOrder {
+  readonly kind: 'keepAside'
+  readonly location: string
+  /** The highest attempt at it. */
+  readonly attempt: number
+}
+export interface KeptAside {
+  /** Its name now, absolute; null: there was no object. */
+  readonly path: string | null
+}
+
 /** See what is in some directories of a vault, whoever owns it. */
 export interface ListOrder {
   readonly kind: 'list'
@@ -231,6 +259,8 @@ export type Order =
   | FetchOrder
   | ListOrder
   | ExamineOrder
+  | VerifyOrder
+  | KeepAsideOrder
 export type OrderKind = Order['kind']
 export interface Answers {
   readonly check: Checked
@@ -242,6 +272,8 @@ export interface Answers {
   readonly inspect: Inspected
   readonly fetch: Fetched
   readonly list: Listing
+  readonly verify: Verified
+  readonly keepAside: KeptAside
   readonly examine: Examinations
 }
 export type OrderOf<K extends OrderKind> = Extract<Order, { kind: K }>

@@ -20,11 +20,13 @@ import type {
   RemoveOrder,
   StatOrder,
   VaultSettings,
+  VerifyOrder,
 } from '../model/order.ts'
 import type { Beat, Format, SourceFile } from '../pack/format.ts'
 import type { ObjectReader, ReadingVault, Vault } from '../vault/vault.ts'
 import { examineObjects } from './examine.ts'
 import { fetchFiles } from './fetch.ts'
+import { verify } from './verify.ts'
 
 /** What a mover works with. */
 export interface MoverAdapters {
@@ -52,6 +54,7 @@ export function execute(order: Order, adapters: MoverAdapters, beat: Beat): Answ
   if (order.kind === 'inspect')
     return { problems: adapters.inspectSources(order.sourceRoot, order.files, () => beat(0)) }
   if (order.kind === 'fetch') return fetchFiles(order, adapters.readingVault(order.vault), adapters.format, beat)
+  if (order.kind === 'verify') return verify(order, adapters.readingVault(order.vault), adapters.format, beat)
   if (order.kind === 'list') return list(order, adapters.readingVault(order.vault), beat)
   if (order.kind === 'examine') return examineObjects(order, adapters.readingVault(order.vault), adapters.format, beat)
   const vault = adapters.vault(order.vault)
@@ -65,7 +68,7 @@ export function execute(order: Order, adapters: MoverAdapters, beat: Beat): Answ
 }
 
 function onObjects(
-  order: Exclude<Order, InspectOrder | CheckOrder | FetchOrder | ListOrder | ExamineOrder>,
+  order: Exclude<Order, InspectOrder | CheckOrder | FetchOrder | ListOrder | ExamineOrder | VerifyOrder>,
   vault: Vault,
   adapters: MoverAdapters,
   beat: Beat,
@@ -77,6 +80,9 @@ function onObjects(
       return prove(order, vault, adapters.format, beat)
     case 'stat':
       return stat(order, vault, beat)
+    case 'keepAside':
+      beat(0)
+      return { path: vault.keepAside(order.location, order.attempt) }
     case 'clean':
       return clean(order, vault)
     case 'remove':

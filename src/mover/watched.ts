@@ -50,6 +50,12 @@ const watchedReading = (vault: ReadingVault, root: string, note: Note): ReadingV
     note('open', root, root)
     return vault.owner()
   },
+  openWhole(location) {
+    const told = (operation: string) => note(operation, `${root}/${location}`, root)
+    told('open')
+    const reader = vault.openWhole(location)
+    return reader === null ? null : watchedReader(reader, told)
+  },
   list(directory) {
     note('list', `${root}/${directory}`, root)
     return vault.list(directory)
@@ -106,6 +112,7 @@ function watchedVault(vault: Vault, root: string, note: Note): Vault {
     open: reading(on('open', vault.open)),
     publish: on('publish', vault.publish),
     stat: on('stat', vault.stat),
+    keepAside: on('set aside', vault.keepAside),
     setAside: on('set aside', vault.setAside),
     clean: on('clean up', vault.clean),
     remove: on('remove', vault.remove),

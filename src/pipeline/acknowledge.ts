@@ -75,21 +75,23 @@ async function lookAskTell(
   return [...at('done'), ...(await tell(p, at('requested'), signal))]
 }
 
-/** Has every object looked at once more. A bundle whose object is gone, or has another size, is written again. */
+/** Has every object looked at once more. A bundle whose object is gone, has another size, or was found damaged is written again. */
 async function withObjects(p: Pipeline, ready: readonly Ready[], signal: AbortSignal): Promise<readonly Ready[]> {
   if (ready.length === 0) return []
   const bundles = ready.flatMap((target) => target.bundles)
   const locations = bundles.map((bundle) => bundle.location!)
   const { answer } = await p.movers.run<'stat'>({ kind: 'stat', vault: p.vault, locations }, anyMover, signal)
   const gone = new Set(
-    bundles.filter((bundle, index) => answer.bytes[index] !== bundle.bytes).map((bundle) => bundle.id),
+    bundles
+      .filter((bundle, index) => bundle.damage !== null || answer.bytes[index] !== bundle.bytes)
+      .map((bundle) => bundle.id),
   )
   if (gone.size === 0) return ready
   await p.catalog.unconfirm([...gone]) // commit
   for (const { row, bundles: own } of ready) {
     for (const { location } of own.filter(({ id }) => gone.has(id)))
       p.log.error(
-        `${formatDid(row.did)}: an object is gone or has another size, though it was confirmed; it is packed again`,
+        `${formatDid(row.did)}: an object is gone, damaged, or has another size, though it was confirmed; it is packed again`,
         { did: row.did, object: location },
       )
   }

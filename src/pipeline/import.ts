@@ -183,7 +183,7 @@ async function archivedObjects(
   const archived = requests.map(({ earlier }) =>
     earlier
       .filter(({ row }) => row.state === 'acknowledged')
-      .flatMap(({ bundles }) => bundles.filter(({ removedAt }) => removedAt === null)),
+      .flatMap(({ bundles }) => bundles.filter(({ removedAt, damage }) => removedAt === null && damage === null)),
   )
   const bundles = archived.flat()
   if (bundles.length === 0) return archived.map(() => new Set())

@@ -52,7 +52,7 @@ export function placeProblems(did: Did, generation: number, parts: number, root:
   if (reservedScopes.includes(did.scope))
     refuse('NAME_CLASH', `the vault keeps a file named "${did.scope}" in its root`)
   for (const component of did.name.split('/')) {
-    if (/^\..*\.(part|mismatch)$/u.test(component)) {
+    if (/^\..*\.(part|mismatch|damaged)$/u.test(component)) {
       refuse('NAME_CLASH', `"${printable(component)}" is how an object is named while it is not proven`)
     }
   }

@@ -1,9 +1,10 @@
 import { vaultContract } from '../vault/contract.ts'
-import { memoryStore, memoryVault } from './memory-vault.ts'
+import { memoryReading, memoryStore, memoryVault } from './memory-vault.ts'
 
 vaultContract('the memory vault', () => {
   const store = memoryStore()
   return {
+    openToRead: () => memoryReading(store),
     open: (owner) => memoryVault(store, owner),
     list: () => [...store.files.keys()].sort(),
     read: (location) => store.files.get(location)!,

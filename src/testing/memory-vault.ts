@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { failure } from '../model/errors.ts'
 import type { VaultEntry } from '../model/order.ts'
-import { asideOf, partOf } from '../vault/names.ts'
+import { asideOf, damagedOf, partOf } from '../vault/names.ts'
 import type { ObjectReader, ObjectWriter, ReadingVault, Vault } from '../vault/vault.ts'
 
 /** A store that outlives the vaults that are opened on it, as a mount outlives processes. */
@@ -26,6 +26,7 @@ function entriesIn({ files }: MemoryStore, directory: string): readonly VaultEnt
 
 export const memoryReading = (store: MemoryStore): ReadingVault => ({
   owner: () => store.owner,
+  openWhole: (location) => reader(store.files.get(location)),
   list: (directory) => entriesIn(store, directory),
   open(location) {
     const bytes = store.files.get(location)
@@ -116,6 +117,12 @@ export function memoryVault(
     stat(location) {
       const content = files.get(location)
       return content === undefined ? null : { bytes: content.length }
+    },
+
+    keepAside(location, attempt) {
+      if (!files.has(location)) return null
+      rename(location, damagedOf(location, attempt))
+      return damagedOf(location, attempt)
     },
 
     setAside(location, attempt, what) {

@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { Buffer } from 'node:buffer'
-import type { ObjectReader, Vault } from './vault.ts'
+import type { ObjectReader, ReadingVault, Vault } from './vault.ts'
 
 /** A vault under test, and a way to look at it, and to meddle with it, from outside. */
 export interface VaultUnderTest {
   /** Opens the root once more, as another process would, for this catalog. */
   open(owner: string): Vault
+  /** Opens it for somebody who only reads. */
+  openToRead(): ReadingVault
   /** Every object, part and whatever else is below the root, but for the marker; sorted. */
   list(): readonly string[]
   read(location: string): Buffer
@@ -155,6 +157,67 @@ export function vaultContract(name: string, make: () => VaultUnderTest): void {
       vault.setAside(location, 2, 'object')
       expect(under.list()).toEqual([aside(1), aside(2)])
       expect(under.read(aside(2))).toEqual(object)
+    })
+
+    test('keepAside() gives a published object a name that says that it is damaged, and that nothing removes', () => {
+      expect(vault.keepAside(location, 1)).toBeNull()
+      write(1)
+      expect(vault.keepAside(location, 1)).toBeNull()
+      vault.publish(location, 1, object.length)
+      expect(vault.keepAside(location, 1)).toContain('.1.damaged')
+      const damaged = 'raw/night/42/.42.g1.1-1.zip.1.damaged'
+      expect(under.list()).toEqual([damaged])
+      vault.clean(location, 3)
+      write(2)
+      vault.publish(location, 2, object.length)
+      vault.clean(location, 3)
+      expect(under.list()).toEqual([damaged, location])
+      expect(under.read(damaged)).toEqual(object)
+    })
+
+    describe('for who only reads', () => {
+      test('names its owner; null without a marker', () => {
+        expect(under.openToRead().owner()).toBe('us')
+        under.removeMarker()
+        expect(under.openToRead().owner()).toBeNull()
+      })
+
+      test('reads parts of a published object, at any position, and all of it', () => {
+        const reading = under.openToRead()
+        expect([reading.open(location), reading.openWhole(location)]).toEqual([null, null])
+        write(1)
+        expect(reading.open(location)).toBeNull()
+        vault.publish(location, 1, object.length)
+        expect(readAll(reading.openWhole(location))).toEqual(object)
+        const reader = reading.open(location)!
+        expect(reader.bytes).toBe(object.length)
+        for (const [at, wanted] of [
+          [10, 5],
+          [0, 3],
+          [object.length - 2, 9],
+          [object.length, 4],
+        ] as const) {
+          const buffer = Buffer.alloc(wanted)
+          const got = reader.readAt(buffer, at)
+          expect(buffer.subarray(0, got)).toEqual(object.subarray(at, at + wanted))
+        }
+        reader.close()
+      })
+
+      test('lists what is in a directory, sorted, whatever it is', () => {
+        const reading = under.openToRead()
+        const found = (directory: string) =>
+          reading.list(directory).map(({ path, kind, bytes }) => [path, kind, kind === 'file' ? bytes : null])
+        write(1)
+        under.plant('raw/zzz', 'mine')
+        expect(found('')).toContainEqual(['raw', 'directory', null])
+        expect(found('raw')).toEqual([
+          ['raw/night', 'directory', null],
+          ['raw/zzz', 'file', 4],
+        ])
+        expect(found('raw/night/42')).toEqual([[part(1), 'file', object.length]])
+        expect([found('nowhere'), found('raw/zzz')]).toEqual([[], []])
+      })
     })
 
     test('clean() removes parts and what was set aside, never the object', () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { ReadingSettings, VaultEntry } from '../model/order.ts'
 import { errnoOf } from '../io/errno.ts'
 import { vaultCall, vaultFailure } from './failures.ts'
-import { deviceOfRoot, fileAt } from './hpssfs.ts'
+import { deviceOfRoot, fileAt, openReader } from './hpssfs.ts'
 import { readOwner } from './marker.ts'
 import type { ReadingVault } from './vault.ts'
 
@@ -17,6 +17,10 @@ export function hpssfsReading(settings: ReadingSettings): ReadingVault {
     list(directory) {
       deviceOfRoot(settings)
       return entriesIn(settings.root, directory)
+    },
+    openWhole(location) {
+      deviceOfRoot(settings)
+      return openReader(join(settings.root, location))
     },
     open(location) {
       deviceOfRoot(settings)

@@ -18,6 +18,7 @@ import { dirname, join, relative } from 'node:path'
 import type { VaultSettings } from '../model/order.ts'
 import { vaultContract } from './contract.ts'
 import { hpssfsVault } from './hpssfs.ts'
+import { hpssfsReading } from './hpssfs-reading.ts'
 
 const settings = (root: string, more: Partial<VaultSettings> = {}): VaultSettings => ({
   root,
@@ -36,6 +37,7 @@ vaultContract('hpssfsVault()', () => {
   }
   return {
     open: (owner) => hpssfsVault(settings(root, { owner })),
+    openToRead: () => hpssfsReading({ root, mount: null }),
     list: () =>
       readdirSync(root, { recursive: true, withFileTypes: true })
         .filter((entry) => !entry.isDirectory())

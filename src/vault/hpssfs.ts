@@ -24,7 +24,7 @@ import { errnoOf } from '../io/errno.ts'
 import { foreignObject, ofPath, vaultCall, vaultFailure } from './failures.ts'
 import { notWritable, readOwner, writeOwner } from './marker.ts'
 import { markerName } from '../model/marker.ts'
-import { asideOf, partOf, trialName } from './names.ts'
+import { asideOf, damagedOf, partOf, trialName } from './names.ts'
 import type { ObjectReader, ObjectWriter, Vault } from './vault.ts'
 
 /** Errors by which a mount says that it knows no rename. */
@@ -200,6 +200,19 @@ export function hpssfsVault(settings: VaultSettings): Vault {
         remove(bad)
         return null
       }
+    },
+    keepAside(location, attempt) {
+      checkedDevice()
+      const path = at(location)
+      const aside = damagedOf(path, attempt)
+      if (fileAt(path) === null) {
+        if (sizeOf(dirname(path)) !== null) sync(dirname(path)) // who moved it may have been stopped before that was durable
+        return null
+      }
+      if (sizeOf(aside) !== null) throw foreignObject(aside, 'something is there already')
+      vaultCall('rename', path, () => renameSync(path, aside))
+      sync(dirname(path))
+      return aside
     },
     clean(location, attempts) {
       checkedDevice()
@@ -407,7 +420,7 @@ function openWriter(path: string, device: bigint): ObjectWriter {
   }
 }
 
-function openReader(path: string): ObjectReader | null {
+export function openReader(path: string): ObjectReader | null {
   const bytes = fileAt(path)?.bytes
   if (bytes === undefined) return null
   let [fd, direct] = openDirect(path)

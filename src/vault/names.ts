@@ -9,5 +9,8 @@ export const partOf = (path: string, attempt: number): string => hidden(path, at
 /** Where an object that must not be trusted is kept until a good one is there. */
 export const asideOf = (path: string, attempt: number): string => hidden(path, attempt, 'mismatch')
 
+/** Where an object is kept that was proven once, and is damaged. Nothing removes it. */
+export const damagedOf = (path: string, attempt: number): string => hidden(path, attempt, 'damaged')
+
 const hidden = (path: string, attempt: number, kind: string) =>
   join(dirname(path), `.${basename(path)}.${attempt}.${kind}`)

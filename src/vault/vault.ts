@@ -33,8 +33,10 @@ export interface ReadingVault {
   owner(): string | null
   /** What is in a directory, links not followed; relative to the root, which is ''. Nothing if it is not there. */
   list(directory: string): readonly VaultEntry[]
-  /** A published object; null if it is not there. */
+  /** A published object, to read parts of it; null if it is not there. */
   open(location: string): RangeReader | null
+  /** The same, to be read from start to end, around the page cache where that can be. */
+  openWhole(location: string): ObjectReader | null
 }
 
 /**
@@ -78,6 +80,11 @@ export interface Vault {
    * removed. Never the one for the other: an object that has appeared in between is a successor's.
    */
   setAside(location: string, attempt: number, what: 'part' | 'object'): string | null
+  /**
+   * Gives a published object a name that says that it is damaged, durably, and that nothing here ever removes: it may be all that there
+   * is. null: there was none.
+   */
+  keepAside(location: string, attempt: number): string | null
   /** Removes parts and objects set aside of attempts 1 to `attempts`, durably. Returns how many there were. */
   clean(location: string, attempts: number): number
   /** Removes a published object, durably, and the directories that it leaves empty, but for the one of the scope. It may be gone. */
