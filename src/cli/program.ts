@@ -191,6 +191,12 @@ export function parse(argv: readonly string[], version: string): Parsed {
       choose(async () => (await import('./repair.ts')).repair, { ...command.optsWithGlobals<object>(), did }),
     )
   program
+    .command('audit')
+    .description('compare what Rucio says, what the catalog knows and what the vault holds')
+    .option(...ofPipeline)
+    .option(...json)
+    .action((_, command: Command) => choose(async () => (await import('./audit.ts')).audit, command.optsWithGlobals()))
+  program
     .command('rebuild')
     .description('make a catalog that was lost again, from the vaults alone; see first whether there is a backup')
     .option('--deep', 'read every byte, not manifests and directories alone')

@@ -12,7 +12,7 @@ const affixBytes = 1 + 1 + 10 + '.mismatch'.length
 
 /** What an object is named beside its place while it is not proven, or must not be trusted; null: the path is none of these. */
 export function attemptOf(path: string): { readonly location: string; readonly attempt: number } | null {
-  const [, directory, name, attempt] = /^(.*\/)\.([^/]+)\.(\d{1,10})\.(?:part|mismatch)$/u.exec(path) ?? []
+  const [, directory, name, attempt] = /^(.*\/)\.([^/]+)\.(\d{1,10})\.(?:part|mismatch|damaged)$/u.exec(path) ?? []
   return attempt === undefined ? null : { location: `${directory!}${name!}`, attempt: Number(attempt) }
 }
 

@@ -46,6 +46,8 @@ export interface Description extends Sighting {
 export interface RucioSource extends Source {
   /** null: Rucio knows no such DID. */
   describe(did: Did, signal: AbortSignal): Promise<Description | null>
+  /** Everything in the scopes that says done, and everything that says need, whatever it is. */
+  tagged(signal: AbortSignal): Promise<{ readonly done: readonly Did[]; readonly need: readonly Did[] }>
 }
 
 /** Closed datasets of some scopes whose metadata says `arcBackup=<tape RSE>:need`. */
@@ -68,7 +70,24 @@ export function rucioSource(options: RucioSourceOptions): RucioSource {
     tellDone: (dids, signal) => tell(client, dids, tag.key, tag.done, signal),
     tellNeed: (dids, signal) => tell(client, dids, tag.key, tag.need, signal),
     describe: (did, signal) => describe(client, did, disk, tag, signal),
+    async tagged(signal) {
+      const done = await taggedWith(client, options.scopes, tag.key, tag.done, signal)
+      return { done, need: await taggedWith(client, options.scopes, tag.key, tag.need, signal) }
+    },
   }
+}
+
+async function taggedWith(
+  client: RucioClient,
+  scopes: readonly string[],
+  key: string,
+  value: string,
+  signal: AbortSignal,
+): Promise<readonly Did[]> {
+  const found: Did[] = []
+  for (const scope of scopes)
+    for (const name of new Set(await client.search(scope, key, value, signal))) found.push({ scope, name })
+  return found
 }
 
 /**
