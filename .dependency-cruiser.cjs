@@ -27,6 +27,7 @@ module.exports = {
     only('agent', '^src/agent\\.ts$', `^src/(model|plan|pipeline)/|^src/(agent|lanes)\\.ts$|${ports}`),
     only('app', '^src/app\\.ts$', '^src/(?!cli/|main|service|server/)', 'everything below it'),
     only('service', '^src/service\\.ts$', '^src/(?!cli/|main)'),
+    only('backup', '^src/backup\\.ts$', '^src/(model/|catalog/catalog\\.ts$|backup\\.ts$)'),
     only('rebuild', '^src/rebuild\\.ts$', '^src/(?!cli/|main|service|server/)'),
     only('cli', '^src/cli/', '^src/(?!main)'),
     only(

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { createLogger, type Logger } from 'winston'
 import { runOnce } from './agent.ts'
+import { backUpIfDue, type BackupWatch } from './backup.ts'
 import type { Catalog, CatalogReader, Summary } from './catalog/catalog.ts'
 import { lockCatalog } from './catalog/lock.ts'
 import { copyCatalog, openCatalog, readCatalog, type CatalogOptions } from './catalog/sqlite.ts'
@@ -64,6 +65,8 @@ export async function archiveOnce(config: Config, ambient: Ambient, stop: AbortS
           await runOnce(pipelines(config, catalog, site, ambient), shift)
         }
         await withSite(config, ambient, work, movers)
+        const backup = backupWatch(config, ambient, catalog)
+        if (backup !== null) await backUpIfDue(backup, AbortSignal.any([stop, signal]))
       },
     )
     return catalog.summary(ambient.now())
@@ -142,6 +145,13 @@ export const credentialWatch = ({ rucio }: Config, { log, now }: Ambient, catalo
   log,
   now,
 })
+
+/** The backups that a config asks for; null: none. */
+export const backupWatch = (
+  { backup, catalog: file }: Config,
+  { log, now }: Ambient,
+  catalog: Catalog,
+): BackupWatch | null => (backup === undefined ? null : { settings: { catalog: file, ...backup }, catalog, log, now })
 
 /** Says in the log when the server is one that this program was never tested with. It is not refused. */
 export function sayIfUntested(client: RucioClient, log: Logger, signal: AbortSignal): void {

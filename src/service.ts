@@ -1,6 +1,8 @@
 import type { Catalog } from './catalog/catalog.ts'
 import { gatherMs, serve } from './agent.ts'
+import { keepBackingUp } from './backup.ts'
 import {
+  backupWatch,
   openAgentMovers,
   openSite,
   pipelines,
@@ -117,7 +119,8 @@ function beginSession(config: Config, { catalog, movers, ambient, controls, stop
   const napMs = 'every' in config.schedule ? Math.min(gatherMs, config.schedule.every) : gatherMs
   const shift = { movers: config.movers, stop: AbortSignal.any([stop, retired.signal]), signal, napMs }
   const watching = watchCredential(credentialWatch(config, ambient, catalog), AbortSignal.any([shift.stop, signal]))
-  const work = [serve(services, shift), watching]
+  const backing = keepBackups(config, ambient, catalog, AbortSignal.any([shift.stop, signal]))
+  const work = [serve(services, shift), watching, backing]
   const ended = Promise.all(work).finally(async () => {
     retired.abort() // what fails ends the other, which still has a client, and a catalog, until it has ended
     await Promise.allSettled(work)
@@ -125,6 +128,11 @@ function beginSession(config: Config, { catalog, movers, ambient, controls, stop
     site.client.close()
   })
   return { config, retire: () => retired.abort(), ended: ended.then(() => undefined) }
+}
+
+const keepBackups = async (config: Config, ambient: Ambient, catalog: Catalog, stop: AbortSignal): Promise<void> => {
+  const watch = backupWatch(config, ambient, catalog)
+  if (watch !== null) await keepBackingUp(watch, stop)
 }
 
 /** Says what a new config changes, or why it cannot be applied. */

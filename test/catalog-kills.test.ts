@@ -28,7 +28,15 @@ function contentOf(file: string): unknown {
 
 const reading: Readonly<
   Record<
-    keyof CatalogReader | 'confirmedObject' | 'requested' | 'clashes' | 'planned' | 'debris' | 'ready' | 'knowsVault',
+    | keyof CatalogReader
+    | 'confirmedObject'
+    | 'lastBackup'
+    | 'requested'
+    | 'clashes'
+    | 'planned'
+    | 'debris'
+    | 'ready'
+    | 'knowsVault',
     true
   >
 > = {
@@ -49,6 +57,7 @@ const reading: Readonly<
     unverified: true,
     verifications: true,
     confirmedObject: true,
+    lastBackup: true,
   },
   ...{ close: true, requested: true, clashes: true, planned: true, debris: true, ready: true, knowsVault: true },
 }

@@ -110,6 +110,8 @@ function life(): readonly (readonly [name: string, step: (catalog: Catalog) => P
     ...whole,
     ['acknowledge what was repaired', async (c) => c.acknowledge([await idOf(c, 'a')], at(10))],
     ['removing', async (c) => c.removing(await idOf(c, 'a'), at(11))],
+    ['backedUp', (c) => c.backedUp({ at: at(12), problem })],
+    ['backedUp again', (c) => c.backedUp({ at: at(12), path: '/b', bytes: 7 })],
     ['pause', (c) => c.pause('p', problem, at(12))],
     ['unpause', (c) => c.unpause('p')],
     ['drain', (c) => c.drain('why', at(12))],

@@ -166,6 +166,15 @@ export interface AgentRow {
   readonly endedAt: Date | null
 }
 
+/** The last backup of the catalog that was made; null: none was. `problem`: why none was made since, when it was last tried. */
+export interface Backup {
+  readonly at: Date | null
+  readonly path: string | null
+  readonly bytes: number | null
+  readonly failedAt: Date | null
+  readonly problem: Problem | null
+}
+
 /** No new work begins until somebody says `resume`. */
 export interface Drain {
   readonly since: Date
@@ -192,6 +201,8 @@ export interface Summary {
   /** What it signs in with, as it saw it last, at `seenAt`. null: a password, or no agent has run. */
   readonly credential: (Credential & { readonly seenAt: Date }) | null
   readonly drain: Drain | null
+  /** null: no backup was ever tried. */
+  readonly backup: Backup | null
   /** Movers that hang in a call and do not end, though they were killed. */
   readonly stuck: readonly StuckMover[]
   readonly pipelines: readonly PipelineSummary[]
@@ -449,6 +460,11 @@ export interface Catalog extends CatalogReader {
 
   drain(why: string | null, at: Date): Promise<void>
   resume(): Promise<void>
+  lastBackup(): Promise<Backup | null>
+  /** Records that a backup was made, or why none was. */
+  backedUp(
+    made: { readonly at: Date } & ({ readonly path: string; readonly bytes: number } | { readonly problem: Problem }),
+  ): Promise<void>
   /** Records that an agent works on the catalog, that it lives, that it ended. */
   agentStarted(
     agent: { readonly version: string; readonly host: string; readonly pid: number },

@@ -216,6 +216,21 @@ const verifying: Migration = {
   },
 }
 
+/** When the catalog was last backed up, and why not since: for status, and so that a restart makes no other one. */
+const backingUp: Migration = {
+  up: (db: Kysely<unknown>) =>
+    sql`CREATE TABLE backups (
+      id BIGINT PRIMARY KEY CHECK (id = 1),
+      made_at TEXT,
+      path TEXT,
+      bytes BIGINT,
+      failed_at TEXT,
+      problem TEXT
+    )`
+      .execute(db)
+      .then(() => undefined),
+}
+
 /** What was written down again from the vault alone is not asked about in the same way. */
 const rebuilding: Migration = {
   up: (db: Kysely<unknown>) => sql`ALTER TABLE targets ADD COLUMN rebuilt_at TEXT`.execute(db).then(() => undefined),
@@ -228,5 +243,6 @@ export const migrations: Readonly<Record<(typeof migrationNames)[number], Migrat
   '0004': stuck,
   '0005': retrieval,
   '0007': verifying,
+  '0008': backingUp,
   '0009': rebuilding,
 }

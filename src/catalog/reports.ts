@@ -2,12 +2,12 @@ import { CompiledQuery, sql, type Expression, type ExpressionBuilder, type SqlBo
 import type { BundleId } from '../model/bundle.ts'
 import type { Did } from '../model/did.ts'
 import { bundlesOf } from './bundles.ts'
-import type { Drain, Hold, KnownTarget, Page, TargetFilter } from './catalog.ts'
+import type { Backup, Drain, Hold, KnownTarget, Page, TargetFilter } from './catalog.ts'
 import type { Db } from './database.ts'
 import { patternOf } from './glob.ts'
 import type { Ask } from './ask.ts'
 import { lookups } from './lookup.ts'
-import { drainOf, summaryOf } from './summary.ts'
+import { backupOf, drainOf, summaryOf } from './summary.ts'
 import { entryOf, targetRow, type Tables, type TargetTable } from './tables.ts'
 
 /** What people and machines ask the catalog. */
@@ -64,6 +64,7 @@ export function reportMethods(db: Db) {
     },
 
     drained: (): Promise<Drain | null> => drainOf(ask),
+    lastBackup: (): Promise<Backup | null> => backupOf(ask),
   }
 }
 

@@ -51,6 +51,15 @@ export function siteMethods(db: Db) {
           await trx.deleteFrom('holds').where('scope', '=', scope).where('name', '=', name).execute()
       }),
 
+    backedUp: async (made: Parameters<Catalog['backedUp']>[0]): Promise<void> => {
+      const at = made.at.toISOString()
+      const row =
+        'path' in made
+          ? { made_at: at, path: made.path, bytes: made.bytes, failed_at: null, problem: null }
+          : { failed_at: at, problem: JSON.stringify(made.problem) }
+      const insert = db.insertInto('backups').values({ id: 1, ...row })
+      await insert.onConflict((conflict) => conflict.column('id').doUpdateSet(row)).execute()
+    },
     drain: async (why: string | null, at: Date): Promise<void> => {
       const insert = db.insertInto('drains').values({ id: 1, since: at.toISOString(), why })
       await insert.onConflict((conflict) => conflict.column('id').doNothing()).execute()

@@ -1,5 +1,5 @@
 import type { ErrorCode, Problem } from '../model/errors.ts'
-import type { AgentRow, Drain, Move, PauseRow, PipelineSummary, PollRow, Summary } from './catalog.ts'
+import type { AgentRow, Backup, Drain, Move, PauseRow, PipelineSummary, PollRow, Summary } from './catalog.ts'
 import type { Ask } from './ask.ts'
 import { literal, dueFrom } from './due-from.ts'
 import { date, type BundleTable, type Tables, type TargetTable } from './tables.ts'
@@ -48,6 +48,7 @@ export async function summaryOf(ask: Ask, now: Date): Promise<Summary> {
     agent: await agentOf(ask),
     credential: await credentialSeen(ask),
     drain: await drainOf(ask),
+    backup: await backupOf(ask),
     stuck: await stuckOf(ask),
     pipelines,
   }
@@ -205,6 +206,16 @@ async function credentialSeen(ask: Ask): Promise<Summary['credential']> {
     issued: date(row.issued_at),
     problem: row.problem === null ? null : (JSON.parse(row.problem) as Problem),
     seenAt: new Date(row.seen_at),
+  }
+}
+
+export async function backupOf(ask: Ask): Promise<Backup | null> {
+  const [row] = await ask<Tables['backups']>('SELECT * FROM backups')
+  if (row === undefined) return null
+  const { made_at, path, bytes, failed_at, problem } = row
+  return {
+    ...{ at: date(made_at), path, bytes, failedAt: date(failed_at) },
+    problem: problem === null ? null : (JSON.parse(problem) as Problem),
   }
 }
 

@@ -5,7 +5,7 @@ import type { Entry, TargetId, TargetState, Waiting } from '../model/target.ts'
 import type { BundleRow, TargetRow } from './catalog.ts'
 
 /** Of migrations.ts, in the order in which they are applied. A catalog with one that is not here was written by a newer version. */
-export const migrationNames = ['0001', '0002', '0003', '0004', '0005', '0007', '0009'] as const
+export const migrationNames = ['0001', '0002', '0003', '0004', '0005', '0007', '0008', '0009'] as const
 
 /** The tables as they are stored: see migrations.ts for what each column may hold. */
 export interface Tables {
@@ -46,6 +46,14 @@ export interface Tables {
     direct: number
     outcome: Verification['outcome']
     what: string | null
+  }
+  backups: {
+    id: 1
+    made_at: string | null
+    path: string | null
+    bytes: number | null
+    failed_at: string | null
+    problem: string | null
   }
   stuck_movers: { pid: number; operation: string; path: string; since: string; freed_by: string | null }
 }

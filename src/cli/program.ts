@@ -191,6 +191,15 @@ export function parse(argv: readonly string[], version: string): Parsed {
       choose(async () => (await import('./repair.ts')).repair, { ...command.optsWithGlobals<object>(), did }),
     )
   program
+    .command('backup [DIRECTORY]')
+    .description('back the catalog up now, beside a running agent or without one')
+    .action((directory: string | undefined, _, command: Command) =>
+      choose(async () => (await import('./backup.ts')).backup, {
+        ...command.optsWithGlobals<object>(),
+        ...(directory !== undefined && { directory }),
+      }),
+    )
+  program
     .command('audit')
     .description('compare what Rucio says, what the catalog knows and what the vault holds')
     .option(...ofPipeline)

@@ -47,6 +47,7 @@ export function summaryText(summary: Summary, now: Date, { emphasise }: Pick<Ter
   const lines = [agentText(summary.agent, now)]
   if (summary.credential !== null) lines.push(credentialSeenText(summary.credential, now, emphasise))
   if (summary.drain !== null) lines.push(emphasise(drainText(summary.drain, summary.pipelines, now)))
+  lines.push(...backupText(summary.backup, now, emphasise))
   for (const mover of summary.stuck) lines.push(...stuckText(mover, now, emphasise))
   if (summary.pipelines.length === 0) lines.push('Nothing has been polled yet.')
   return [lines.join('\n'), ...summary.pipelines.map((pipeline) => pipelineText(pipeline, now, emphasise))].join('\n\n')
@@ -69,6 +70,15 @@ function credentialSeenText(
   const text = credentialText(credential, now, emphasise)
   const old = Math.abs(now.getTime() - credential.seenAt.getTime()) > 60_000
   return old ? `${text} That was ${agoText(credential.seenAt, now)}.` : text
+}
+
+function backupText(backup: Summary['backup'], now: Date, emphasise: (text: string) => string): readonly string[] {
+  if (backup === null) return ['The catalog was never backed up: config key backup.']
+  const { at, path, problem, failedAt } = backup
+  const last =
+    at === null ? 'The catalog was never backed up.' : `The catalog was backed up ${agoText(at, now)}: ${path!}.`
+  if (problem === null) return [last]
+  return [last, emphasise(`The backup ${agoText(failedAt!, now)} failed: ${problem.message}`), `  ${problem.hint}`]
 }
 
 const stuckText = (

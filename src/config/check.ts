@@ -14,7 +14,8 @@ export function checkConfig(config: Draft<ConfigFile>): readonly Finding[] {
       ...checkPipeline(pipeline ?? {}, ['pipelines', index]),
       ...pipelines.slice(0, index).flatMap((other) => checkPair(pipeline ?? {}, other ?? {}, ['pipelines', index])),
     ]),
-    ...checkCatalog(config.catalog, pipelines),
+    ...checkOutside(['catalog'], config.catalog, pipelines),
+    ...checkOutside(['backup', 'directory'], config.backup?.directory, pipelines),
     ...checkVaultsAndSources(pipelines),
   ]
 }
@@ -115,14 +116,15 @@ function checkPair(pipeline: Pipeline, other: Pipeline, at: KeyPath): readonly F
   return findings
 }
 
-function checkCatalog(catalog: string | undefined, pipelines: Pipelines): readonly Finding[] {
-  if (catalog === undefined) return []
+/** The agent itself touches no vault and no source: they may hang. */
+function checkOutside(key: KeyPath, path: string | undefined, pipelines: Pipelines): readonly Finding[] {
+  if (path === undefined) return []
   return pipelines.flatMap((pipeline) =>
     (['vault', 'source'] as const).flatMap((place): Finding[] => {
       const root = pipeline?.[place]?.root
-      if (root === undefined || !within(catalog, root)) return []
-      const what = `${catalog} is in the ${place} of pipeline "${pipeline?.name ?? '?'}" (${root})`
-      return [{ path: ['catalog'], what, hint: 'Put it on a local disk.' }]
+      if (root === undefined || !within(path, root)) return []
+      const what = `${path} is in the ${place} of pipeline "${pipeline?.name ?? '?'}" (${root})`
+      return [{ path: key, what, hint: 'Put it on a local disk.' }]
     }),
   )
 }

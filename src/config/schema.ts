@@ -252,6 +252,24 @@ export const configSchema = z.strictObject({
     .boolean()
     .prefault(false)
     .describe('Allow the catalog on a network file system, where SQLite’s locks are seldom right.'),
+  backup: z
+    .strictObject({
+      directory: path.describe(
+        'Directory for the backups, on another disk than the catalog, outside every vault and source.',
+      ),
+      every: duration
+        .refine((ms) => ms >= 60_000 && ms <= 20 * 86_400_000, 'has to be a time from 1m to 20d')
+        .prefault('1d')
+        .describe('Time from one backup to the next.'),
+      keep: z
+        .int('has to be a whole number')
+        .min(1, 'has to be 1 or more')
+        .max(10_000, 'has to be 10000 or less')
+        .prefault(7)
+        .describe('How many stay: the oldest goes when there is one more.'),
+    })
+    .optional()
+    .describe('Backups of the catalog, made while the agent works. Without it none is made.'),
   rucio,
   movers: z
     .int('has to be a whole number')

@@ -44,7 +44,13 @@ export function configText({ file, config, originOf, password }: LoadedConfig): 
 }
 
 /** Where durations are: they are never written without a unit. */
-const durations: readonly KeyPath[] = [['deadlines', 'move'], ['deadlines', 'look'], ['schedule', 'every'], ['grace']]
+const durations: readonly KeyPath[] = [
+  ['deadlines', 'move'],
+  ['deadlines', 'look'],
+  ['schedule', 'every'],
+  ['backup', 'every'],
+  ['grace'],
+]
 
 /** Where the values are that have no parts, in order. */
 function pathsOf(value: unknown, path: KeyPath = []): readonly KeyPath[] {

@@ -20,6 +20,7 @@ export const ERRORS = {
   CATALOG_LOCKED: row('stop', 11, 'another agent holds the catalog'),
   CATALOG_UNUSABLE: row('stop', 1, 'the catalog file is not one this program may use'),
   CATALOG_FAILED: row('stop', 1, 'the catalog could not be read or written'),
+  BACKUP_FAILED: row('retry', 1, 'the catalog could not be backed up'),
   UNKNOWN_DID: row('stop', 1, 'the catalog knows no such DID'),
   REPAIR_REFUSED: row('stop', 6, 'a damaged object cannot be written again from what is on disk'),
   REBUILD_REFUSED: row('stop', 6, 'a catalog cannot be made again here'),
