@@ -82,20 +82,7 @@ export function makeSite(rucio: SiteRucio, scopes: readonly string[], vault?: st
   const start = (...args: string[]) => startUnder([], args)
   const startUnder = (launcher: readonly string[], args: readonly string[]) => {
     const [program, ...rest] = [...launcher, command, '--config', configFile, ...args]
-    const child = spawn(program!, rest, {
-      detached: true,
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let out = ''
-    let err = ''
-    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
-    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
-    const ended = new Promise<Ran>((resolve, reject) => {
-      child.once('error', reject)
-      child.once('close', (code, signal) => resolve({ code, signal, out, err }))
-    })
-    return { child, ended }
+    return startProgram(program!, rest, env)
   }
   return {
     directory,
@@ -119,4 +106,28 @@ export function makeSite(rucio: SiteRucio, scopes: readonly string[], vault?: st
     // Movers of an agent that was killed write for a moment more.
     dispose: () => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }),
   }
+}
+
+/** Runs the built command without a site. */
+export const runCommand = (args: readonly string[]): Promise<Ran> => startProgram(command, args, {}).ended
+
+function startProgram(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): { readonly child: ChildProcess; readonly ended: Promise<Ran> } {
+  const child = spawn(program, args, {
+    detached: true,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let out = ''
+  let err = ''
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
+  const ended = new Promise<Ran>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => resolve({ code, signal, out, err }))
+  })
+  return { child, ended }
 }

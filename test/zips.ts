@@ -8,7 +8,7 @@ import { execute, type MoverAdapters } from '../src/mover/execute.ts'
 import { zipFormat } from '../src/pack/zip.ts'
 import { inspectSources, openSource } from '../src/source/files.ts'
 import { hpssfsVault } from '../src/vault/hpssfs.ts'
-import { hpssfsReading } from '../src/vault/hpssfs-reading.ts'
+import { hpssfsReading, zipsAt } from '../src/vault/hpssfs-reading.ts'
 
 export interface Made {
   /** Path of the zip. */
@@ -20,11 +20,12 @@ export interface Made {
 
 const format = zipFormat()
 
-/** Packs files as a mover does, and proves and publishes what it packed. `sources` may be given where content is too large to hold. */
+/** Packs files as a mover does, and proves and publishes what it packed. `sources` may be given where content is too large to hold; `text`: a manifest. */
 export function makeZip(
   files: ReadonlyMap<string, Buffer>,
   sources: readonly { name: string; path: string; bytes: number; adler32: string }[] = [],
   base = tmpdir(),
+  text?: string,
 ): Made {
   const directory = mkdtempSync(join(base, 'zips-'))
   const root = join(directory, 'vault')
@@ -38,15 +39,17 @@ export function makeZip(
     return { name, path, bytes: content.length, adler32: hex32(adler32(content)) }
   })
   const members = [...made, ...sources].map((member) => ({ ...member, md5: null }))
-  const manifest = `{"files":${members.length}}\n`
+  const manifest = text ?? `{"files":${members.length}}\n`
   const bytes =
-    format.overhead(manifest.length, members) + manifest.length + members.reduce((sum, member) => sum + member.bytes, 0)
+    format.overhead(Buffer.byteLength(manifest), members) +
+    Buffer.byteLength(manifest) +
+    members.reduce((sum, member) => sum + member.bytes, 0)
   const object: ObjectPlan = { manifest, time: Date.UTC(2026, 0, 2, 3, 4, 6) / 1000, members, bytes }
   const vault: VaultSettings = { root, mount: null, publish: 'rename', minFree: 0, owner: 'test' }
   const store = hpssfsVault(vault)
   store.check(false)
   const adapters: MoverAdapters = {
-    ...{ format, vault: () => store, readingVault: hpssfsReading, openSource, inspectSources },
+    ...{ format, vault: () => store, readingVault: hpssfsReading, zipsAt, openSource, inspectSources },
   }
   const order = { vault, location: 'a/a.zip', attempt: 1, object }
   const packed = execute({ ...order, kind: 'pack', sourceRoot: '/' }, adapters, () => undefined) as { adler32: string }

@@ -1,9 +1,8 @@
-import type { VaultPlace } from '../catalog/catalog.ts'
+import type { ArchivedFile, ArchivedObject, VaultPlace } from '../catalog/catalog.ts'
 import { parseDuration } from '../config/units.ts'
 import { failure } from '../model/errors.ts'
-import type { Delivery, FetchOrder } from '../model/order.ts'
+import type { Delivery, ExtractOrder, FetchFailure, FetchOrder } from '../model/order.ts'
 import { killMs, startSupervisor, workerScript, type Supervisor } from '../mover/supervisor.ts'
-import type { Picked } from './archived.ts'
 import type { QuietTerminal } from './command.ts'
 
 /** What commands that read objects have in common. */
@@ -28,8 +27,35 @@ export function readingMovers({ patience, toStdout }: Reading, { now }: QuietTer
 const patienceMs = 30 * 60_000
 const lookMs = 2 * 60_000
 
+/** Files that are to be read out of one zip; or why they cannot be, as a clause. */
+export type Batch = {
+  /** Where the zip is, as people are told. */
+  readonly object: string
+  /** What is not delivered if none of it can be read. */
+  readonly names: readonly string[]
+} & (
+  | { readonly bytes: number; readonly order: (to: Delivery) => FetchOrder | ExtractOrder }
+  | { readonly why: string; readonly outcome: FetchFailure['outcome'] }
+)
+
+/** What is to be read; `notes`: what people should know of how it is checked. */
+export interface Wanted {
+  readonly batches: readonly Batch[]
+  readonly notes: readonly string[]
+}
+
 /** What a mover is to read out of one object. */
-export const fetchOrder = ({ object, files }: Picked, place: VaultPlace, to: Delivery): FetchOrder => ({
+export const fetchOrder = (
+  {
+    object,
+    files,
+  }: {
+    readonly object: Pick<ArchivedObject, 'location' | 'closedAt'>
+    readonly files: readonly Pick<ArchivedFile, 'entry' | 'offset'>[]
+  },
+  place: VaultPlace,
+  to: Delivery,
+): FetchOrder => ({
   kind: 'fetch',
   vault: { root: place.root, mount: place.mount },
   location: object.location!,

@@ -3,15 +3,17 @@ import type { VaultPlace } from '../catalog/catalog.ts'
 import { ERRORS, failure, TapeRseError, type ErrorCode, type Problem } from '../model/errors.ts'
 import type { Delivery, Fetched, FetchFailure } from '../model/order.ts'
 import type { Supervisor } from '../mover/supervisor.ts'
-import { isPublished, openNamed, pick, placeOf, whyNotPublished, type Picked } from './archived.ts'
+import { isPublished, openNamed, pick, placeOf, whyNotPublished, type Picked, type Wish } from './archived.ts'
 import type { GlobalOptions, QuietTerminal, Run } from './command.ts'
-import { fetchOrder, readingMovers } from './fetching.ts'
+import { fetchOrder, readingMovers, type Batch, type Wanted } from './fetching.ts'
 import { jsonText, plural, printable } from './format.ts'
 import { progressOf, type Progress } from './progress.ts'
 import { generationOf } from './selection.ts'
 
 interface GetOptions extends GlobalOptions {
-  readonly did: string
+  /** null: of what lies at the path `from`. */
+  readonly did: string | null
+  readonly from?: string
   readonly dest?: string
   readonly file?: readonly string[]
   readonly generation?: string
@@ -28,23 +30,23 @@ interface Undelivered extends FetchFailure {
 
 /**
  * `get DID [DEST]`: reads files out of the objects of a dataset, by what the catalog knows of them, and gives each its name only when
- * its bytes are right. What is there already, and right, is left alone: called again, it goes on where it stopped.
+ * its bytes are right. What is there already, and right, is left alone: called again, it goes on where it stopped. `get --from PATH
+ * [DEST]`: the same without a catalog, by what the zips say of themselves.
  */
 export const get: Run<GetOptions, QuietTerminal> = async (options, terminal, signal) => {
   const movers = readingMovers(options, terminal)
   try {
-    movers.warm() // while the catalog is asked
-    const { picked, places } = await found(options, terminal)
-    const delivery = deliveryOf(options, terminal, picked)
-    const total = picked.flatMap(({ files }) => files).reduce((sum, { entry }) => sum + entry.bytes, 0)
+    movers.warm() // while it is looked up what to read
+    const { batches, notes } = await wanted(options, movers, terminal, signal)
+    const delivery = deliveryOf(options, terminal)
+    const total = batches.reduce((sum, batch) => sum + ('order' in batch ? batch.bytes : 0), 0)
     const progress = progressOf(total, terminal)
-    const result = { delivered: 0, already: 0, undelivered: [] as Undelivered[] }
-    for (const each of picked) {
-      const fetched = await fetchPicked(each, placeOf(places, each.object.pipeline), delivery, movers, progress, signal)
-      result.delivered += fetched.delivered
-      result.already += fetched.already
-      const object = each.object.location ?? ''
-      result.undelivered.push(...fetched.failed.map((failed) => ({ ...failed, object })))
+    const result = { delivered: 0, already: 0, undelivered: [] as Undelivered[], notes }
+    for (const batch of batches) {
+      const { delivered, already, failed } = await fetchBatch(batch, delivery, movers, progress, signal)
+      result.delivered += delivered
+      result.already += already
+      result.undelivered.push(...failed.map((each) => ({ ...each, object: batch.object })))
     }
     progress.end()
     return report(options, result, terminal)
@@ -53,60 +55,85 @@ export const get: Run<GetOptions, QuietTerminal> = async (options, terminal, sig
   }
 }
 
-async function found(
+async function wanted(
   options: GetOptions,
+  movers: Supervisor,
   terminal: QuietTerminal,
-): Promise<{ readonly picked: readonly Picked[]; readonly places: ReadonlyMap<string, VaultPlace> }> {
+  signal: AbortSignal,
+): Promise<Wanted> {
+  const { did, from, file: files = [] } = options
+  const generation = generationOf(options)
+  if (from === undefined) {
+    if (did === null)
+      throw failure('USAGE', 'Cannot tell what to get: neither a DID nor --from is given', 'Write scope:name.')
+    const batches = await batchesOf({ did, files, generation }, options, terminal)
+    checkOutput(options, batches)
+    return { batches, notes: [] }
+  }
+  const { batchesAt } = await import('./get-from.ts')
+  const found = await batchesAt({ path: resolve(terminal.cwd, from), files, generation }, movers, signal)
+  checkOutput(options, found.batches)
+  return found
+}
+
+async function batchesOf(wish: Wish, options: GlobalOptions, terminal: QuietTerminal): Promise<readonly Batch[]> {
   const catalog = await openNamed(options, terminal)
   try {
-    const { did, file: files = [] } = options
-    return {
-      picked: await pick(catalog, { did, files, generation: generationOf(options) }),
-      places: await catalog.places(),
-    }
+    const picked = await pick(catalog, wish)
+    const places = await catalog.places()
+    return picked.map((each) => batchOf(each, placeOf(places, each.object.pipeline)))
   } finally {
     catalog.close()
   }
 }
 
-function deliveryOf(
-  { dest, force, toStdout }: GetOptions,
-  { cwd }: QuietTerminal,
-  picked: readonly Picked[],
-): Delivery {
-  if (toStdout !== true) return { kind: 'directory', path: resolve(cwd, dest ?? '.'), overwrite: force === true }
-  const count = picked.reduce((sum, { files }) => sum + files.length, 0)
-  if (count === 1 && dest === undefined) return { kind: 'output' }
-  throw failure(
-    'USAGE',
-    count === 1
-      ? 'Cannot write to standard output and to a directory'
-      : `Cannot write ${plural(count, 'file')} to standard output: --to-stdout takes one`,
-    count === 1 ? 'Leave out one of them.' : 'Name it by --file, or by its own DID.',
-  )
+function batchOf(picked: Picked, place: VaultPlace): Batch {
+  const { object, files } = picked
+  const batch = { object: object.location ?? '', names: files.map(({ entry }) => entry.did.name) }
+  if (!isPublished(object)) return { ...batch, outcome: 'unreadable', why: whyNotPublished(object) }
+  const bytes = files.reduce((sum, { entry }) => sum + entry.bytes, 0)
+  return { ...batch, bytes, order: (to) => fetchOrder(picked, place, to) }
 }
+
+/** A zip whose names are not known yet is looked at by the mover. */
+function checkOutput({ toStdout, dest }: GetOptions, batches: readonly Batch[]): void {
+  if (toStdout !== true) return
+  if (dest !== undefined)
+    throw failure('USAGE', 'Cannot write to standard output and to a directory', 'Leave out one of them.')
+  const count = batches.reduce((sum, { names }) => sum + names.length, 0)
+  if (count !== 1)
+    throw failure(
+      'USAGE',
+      `Cannot write ${plural(count, 'file')} to standard output: --to-stdout takes one`,
+      'Name it by --file, or by its own DID.',
+    )
+}
+
+const deliveryOf = ({ dest, force, toStdout }: GetOptions, { cwd }: QuietTerminal): Delivery =>
+  toStdout === true
+    ? { kind: 'output' }
+    : { kind: 'directory', path: resolve(cwd, dest ?? '.'), overwrite: force === true }
 
 /** Errors of one object: the others are delivered all the same. */
 const ofObject: readonly ErrorCode[] = ['OBJECT_MISSING', 'OBJECT_FOREIGN', 'VAULT_IO', 'MOVER_DIED', 'MOVER_STALLED']
 
-async function fetchPicked(
-  picked: Picked,
-  place: VaultPlace,
+async function fetchBatch(
+  batch: Batch,
   to: Delivery,
   movers: Supervisor,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Pick<Fetched, 'delivered' | 'already' | 'failed'>> {
-  const none = (what: string) => ({
+  const none = (what: string, outcome: FetchFailure['outcome'] = 'unreadable') => ({
     delivered: 0,
     already: 0,
-    failed: picked.files.map(({ entry }) => ({ name: entry.did.name, outcome: 'unreadable' as const, what })),
+    failed: batch.names.map((name) => ({ name, outcome, what })),
   })
-  if (!isPublished(picked.object)) return none(whyNotPublished(picked.object))
+  if (!('order' in batch)) return none(batch.why, batch.outcome)
   try {
     const { moved } = progress.begin()
-    const { answer } = await movers.run<'fetch'>(fetchOrder(picked, place, to), { not: null, moved }, signal)
-    progress.done(picked.files.reduce((sum, { entry }) => sum + entry.bytes, 0))
+    const { answer } = await movers.run<'fetch' | 'extract'>(batch.order(to), { not: null, moved }, signal)
+    progress.done(batch.bytes)
     return answer
   } catch (error) {
     if (!(error instanceof TapeRseError) || !ofObject.includes(error.code)) throw error
@@ -114,10 +141,15 @@ async function fetchPicked(
   }
 }
 
-type Result = { readonly delivered: number; readonly already: number; readonly undelivered: readonly Undelivered[] }
+interface Result {
+  readonly delivered: number
+  readonly already: number
+  readonly undelivered: readonly Undelivered[]
+  readonly notes: readonly string[]
+}
 
 function report(options: GetOptions, result: Result, terminal: QuietTerminal): number {
-  const { delivered, already, undelivered } = result
+  const { delivered, already, undelivered, notes } = result
   const exit = undelivered.some(({ outcome }) => outcome === 'mismatch')
     ? ERRORS.OBJECT_MISMATCH.exit
     : undelivered.length === 0
@@ -140,6 +172,7 @@ function report(options: GetOptions, result: Result, terminal: QuietTerminal): n
     ...(undelivered.length > 0 ? [terminal.emphasise(`${undelivered.length} not delivered`)] : []),
   ]
   terminal.print(`${parts.join(', ')}.`)
+  for (const note of notes) terminal.print(printable(`  ${note}`))
   if (undelivered.some(({ outcome }) => outcome === 'exists'))
     terminal.print('  What has the name of another file is left alone; --force overwrites it.')
   if (undelivered.some(({ outcome }) => outcome === 'mismatch'))

@@ -147,21 +147,28 @@ export function parse(argv: readonly string[], version: string): Parsed {
       read(async () => (await import('./manifest.ts')).manifest, { ...command.optsWithGlobals<object>(), did }),
     )
   program
-    .command('get <DID> [DEST]')
+    .command('get [DID] [DEST]')
     .description('bring a dataset, files of it, or one file back from tape; each is checked before it gets its name')
+    .option(
+      '--from <path>',
+      'without a catalog: from a zip, whoever made it, or the directory of a dataset; then no DID',
+    )
     .option('--file <name...>', 'files of the dataset, by name or glob')
     .option('--generation <n>', 'of an earlier generation')
     .option('--force', 'overwrite files that have another content')
     .option('--to-stdout', 'one file, to standard output; only the exit code says whether it was right')
     .option('--patience <time>', 'how long a read may take, for instance while a tape is mounted', '30m')
     .option(...json)
-    .action((did: string, dest: string | undefined, _, command: Command) =>
+    .action((first: string | undefined, second: string | undefined, { from }: { from?: string }, command: Command) => {
+      if (from !== undefined && second !== undefined)
+        throw failure('USAGE', `Cannot get ${first!} from ${from}: with --from no DID is given`, 'Leave it out.')
+      const [did = null, dest] = from === undefined ? [first, second] : [null, first]
       read(async () => (await import('./get.ts')).get, {
         ...command.optsWithGlobals<object>(),
         did,
         ...(dest !== undefined && { dest }),
-      }),
-    )
+      })
+    })
   program
     .command('remove <DID>')
     .description('remove the objects of a dataset that is to be archived anew; the catalog keeps its history')

@@ -248,6 +248,36 @@ export interface FetchFailure {
   readonly what: string
 }
 
+/**
+ * Read files out of a zip that anybody may have made, the catalog's or not, and give each its name only when its size and CRC are right.
+ * `names`: globs; none: all of them.
+ */
+export interface ExtractOrder {
+  readonly kind: 'extract'
+  readonly vault: ReadingSettings
+  readonly location: string
+  readonly names: readonly string[]
+  readonly to: Delivery
+}
+
+/** See what a person means by a path: one zip, or those in a directory; and what each of them says that it is. */
+export interface SurveyOrder {
+  readonly kind: 'survey'
+  /** Absolute. */
+  readonly path: string
+}
+/** `difference`: it seems to be an object of tape-rse, and its manifest is damaged. */
+export interface Survey {
+  /** Of the zips. */
+  readonly root: string
+  readonly zips: readonly ({ readonly location: string } & (
+    | { readonly manifest: string }
+    | { readonly foreign: string }
+    | { readonly difference: string }
+    | { readonly unreadable: string }
+  ))[]
+}
+
 export type Order =
   | InspectOrder
   | CheckOrder
@@ -257,6 +287,8 @@ export type Order =
   | CleanOrder
   | RemoveOrder
   | FetchOrder
+  | ExtractOrder
+  | SurveyOrder
   | ListOrder
   | ExamineOrder
   | VerifyOrder
@@ -271,6 +303,8 @@ export interface Answers {
   readonly remove: Removed
   readonly inspect: Inspected
   readonly fetch: Fetched
+  readonly extract: Fetched
+  readonly survey: Survey
   readonly list: Listing
   readonly verify: Verified
   readonly keepAside: KeptAside

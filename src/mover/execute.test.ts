@@ -30,7 +30,14 @@ describe('the order to remove', () => {
       throw new Error('a source was asked for')
     }
     const adapters: MoverAdapters = {
-      ...{ format: zipFormat(), vault: () => vault, readingVault: none, openSource: none, inspectSources: none },
+      ...{
+        format: zipFormat(),
+        vault: () => vault,
+        zipsAt: () => null,
+        readingVault: none,
+        openSource: none,
+        inspectSources: none,
+      },
     }
     return execute(order, adapters, beat)
   }

@@ -2,11 +2,10 @@ import { Buffer } from 'node:buffer'
 import { failure, TapeRseError, type Problem } from '../model/errors.ts'
 import type {
   Answers,
-  CheckOrder,
   CleanOrder,
-  ExamineOrder,
-  FetchOrder,
-  InspectOrder,
+  ExtractOrder,
+  Fetched,
+  KeepAsideOrder,
   ListOrder,
   ObjectPlan,
   Order,
@@ -20,12 +19,12 @@ import type {
   RemoveOrder,
   StatOrder,
   VaultSettings,
-  VerifyOrder,
 } from '../model/order.ts'
 import type { Beat, Format, SourceFile } from '../pack/format.ts'
 import type { ObjectReader, ReadingVault, Vault } from '../vault/vault.ts'
 import { examineObjects } from './examine.ts'
 import { fetchFiles } from './fetch.ts'
+import { survey } from './survey.ts'
 import { verify } from './verify.ts'
 
 /** What a mover works with. */
@@ -35,6 +34,8 @@ export interface MoverAdapters {
   readonly vault: (settings: VaultSettings) => Vault
   /** The same place, only to be read. */
   readonly readingVault: (settings: ReadingSettings) => ReadingVault
+  /** The zips at a path that a person gave; null: nothing is there. */
+  readonly zipsAt: (path: string) => { readonly root: string; readonly names: readonly string[] } | null
   /** Opens sources whose real path lies below `root`. */
   readonly openSource: (root: string) => (path: string) => SourceFile
   /** What is wrong with any of these files, without reading them. `looking` is told of each before it is looked at. */
@@ -47,16 +48,22 @@ export interface MoverAdapters {
 
 /**
  * Carries out one order, from start to end, in this process. `beat` is called at each block or file, and before each step that others
- * see; it throws when the order is no longer wanted.
+ * see; it throws when the order is no longer wanted. All is done before it returns, but for an `extract`.
  * @throws TapeRseError; whatever else is a bug
  */
-export function execute(order: Order, adapters: MoverAdapters, beat: Beat): Answers[OrderKind] {
+export function execute(
+  order: Order,
+  adapters: MoverAdapters,
+  beat: Beat,
+): Answers[OrderKind] | Promise<Answers['extract']> {
   if (order.kind === 'inspect')
     return { problems: adapters.inspectSources(order.sourceRoot, order.files, () => beat(0)) }
   if (order.kind === 'fetch') return fetchFiles(order, adapters.readingVault(order.vault), adapters.format, beat)
   if (order.kind === 'verify') return verify(order, adapters.readingVault(order.vault), adapters.format, beat)
   if (order.kind === 'list') return list(order, adapters.readingVault(order.vault), beat)
   if (order.kind === 'examine') return examineObjects(order, adapters.readingVault(order.vault), adapters.format, beat)
+  if (order.kind === 'extract') return extract(order, adapters, beat)
+  if (order.kind === 'survey') return survey(order, adapters, beat)
   const vault = adapters.vault(order.vault)
   if (order.kind === 'check') return vault.check(order.known)
   vault.check(true)
@@ -67,12 +74,16 @@ export function execute(order: Order, adapters: MoverAdapters, beat: Beat): Answ
   }
 }
 
-function onObjects(
-  order: Exclude<Order, InspectOrder | CheckOrder | FetchOrder | ListOrder | ExamineOrder | VerifyOrder>,
-  vault: Vault,
-  adapters: MoverAdapters,
-  beat: Beat,
-): Answers[OrderKind] {
+/** What inflates is seldom wanted, and loaded when it is. */
+async function extract(order: ExtractOrder, adapters: MoverAdapters, beat: Beat): Promise<Fetched> {
+  const { extractFiles } = await import('./extract.ts')
+  return extractFiles(order, adapters.readingVault(order.vault), adapters.format, beat)
+}
+
+/** Orders on the objects of a vault, given by its owner. */
+type OwnerOrder = PackOrder | ProveOrder | StatOrder | KeepAsideOrder | CleanOrder | RemoveOrder
+
+function onObjects(order: OwnerOrder, vault: Vault, adapters: MoverAdapters, beat: Beat): Answers[OrderKind] {
   switch (order.kind) {
     case 'pack':
       return pack(order, vault, adapters, beat)

@@ -79,7 +79,7 @@ interface Waiter {
   readonly fail: (error: unknown) => void
 }
 
-const moving: readonly OrderKind[] = ['pack', 'prove', 'fetch', 'examine', 'verify']
+const moving: readonly OrderKind[] = ['pack', 'prove', 'fetch', 'extract', 'survey', 'examine', 'verify']
 
 /** A mover lives long and makes short-lived things: without these its heap grows to twice what it needs (bench/pack.ts). */
 const frugal: readonly string[] = ['--max-semi-space-size=2', '--optimize-for-size']

@@ -5,12 +5,16 @@ import type { Note } from './whereabouts.ts'
 
 /** The adapters, telling `note` before each call of theirs that may hang. */
 export const watched = (
-  { format, vault, readingVault, openSource, inspectSources }: MoverAdapters,
+  { format, vault, readingVault, zipsAt, openSource, inspectSources }: MoverAdapters,
   note: Note,
 ): MoverAdapters => ({
   format,
   vault: (settings) => watchedVault(vault(settings), settings.root, note),
   readingVault: (settings) => watchedReading(readingVault(settings), settings.root, note),
+  zipsAt(path) {
+    note('open', path, path)
+    return zipsAt(path)
+  },
   openSource(root) {
     note('open', root, root)
     const open = openSource(root)

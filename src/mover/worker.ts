@@ -3,7 +3,7 @@ import { readMounts, type Mount } from '../io/mounts.ts'
 import { zipFormat } from '../pack/zip.ts'
 import { inspectSources, openSource } from '../source/files.ts'
 import { hpssfsVault } from '../vault/hpssfs.ts'
-import { hpssfsReading } from '../vault/hpssfs-reading.ts'
+import { hpssfsReading, zipsAt } from '../vault/hpssfs-reading.ts'
 import type { VaultSettings } from '../model/order.ts'
 import type { Vault } from '../vault/vault.ts'
 import { execute, type MoverAdapters } from './execute.ts'
@@ -34,6 +34,7 @@ const plain: MoverAdapters = {
     return vault
   },
   readingVault: hpssfsReading,
+  zipsAt,
   openSource,
   inspectSources,
 }
@@ -55,11 +56,13 @@ function beatFor(id: number): (bytes: number) => void {
   }
 }
 
-process.on('message', ({ id, order }: Request) => {
+process.on('message', (request) => void answer(request as Request))
+
+async function answer({ id, order }: Request): Promise<void> {
   try {
     mounts = readMounts()
-    reply({ id, answer: execute(order, adapters, beatFor(id)) })
+    reply({ id, answer: await execute(order, adapters, beatFor(id)) })
   } catch (error) {
     reply({ id, problems: problemsOf(error) as [Problem, ...Problem[]] })
   }
-})
+}

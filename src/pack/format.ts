@@ -60,6 +60,22 @@ export interface Examined {
 /** `foreign`: not an object of this program, and never one. */
 export type Examination = Examined | Difference | { readonly foreign: string }
 
+/** A file in a zip that anybody may have made, as its directory has it. */
+export interface ZipMember {
+  readonly name: string
+  /** Its name as it stands there. */
+  readonly rawName: Buffer
+  readonly flags: number
+  readonly method: 'stored' | 'deflated'
+  readonly bytes: number
+  readonly packedBytes: number
+  readonly crc32: number
+  /** Where its local header begins. */
+  readonly offset: number
+  /** Where what follows it begins. */
+  readonly limit: number
+}
+
 /** How a bundle becomes one object. All calls are synchronous: they run in a mover. */
 export interface Format {
   /** Bytes of an object but for its files and manifest. Exact, for any set of names. */
@@ -103,4 +119,22 @@ export interface Format {
    * checksums in the plan and by its crc32. `adler32`: of the whole, where it is known.
    */
   prove(object: ObjectPlan, input: Input, adler32: string | null, beat: Beat): { adler32: string } | Difference
+  /** The manifest alone, as an object has it at its beginning: nothing else of the object is read. */
+  manifest(input: RangeInput): { readonly manifest: string } | Difference | { readonly foreign: string }
+  /**
+   * The files in a zip that anybody may have made, by their offsets; `zip` is what errors call it.
+   * @throws TapeRseError ZIP_*: it contradicts itself, or must not be unpacked
+   */
+  directory(input: RangeInput, zip: string, beat: Beat): readonly ZipMember[]
+  /**
+   * Reads these out of it. Before any of them is read, what the zip says of each in other places is compared with its directory.
+   * @throws TapeRseError ZIP_*: nothing was read then
+   */
+  extract(
+    members: readonly ZipMember[],
+    zip: string,
+    input: RangeInput,
+    receiverOf: (member: ZipMember) => FileReceiver,
+    beat: Beat,
+  ): Promise<void>
 }

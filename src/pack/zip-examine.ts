@@ -48,6 +48,14 @@ export function examineZipDeep(input: RangeInput, buffer: Buffer, beat: Beat): E
   return 'difference' in proof ? proof : { ...examined, adler32: proof.adler32 }
 }
 
+/** The manifest alone: nothing but the beginning of the object is read. */
+export function readManifestText(
+  input: RangeInput,
+): { readonly manifest: string } | { readonly foreign: string } | Difference {
+  const found = readManifest(input)
+  return 'text' in found ? { manifest: found.text } : found
+}
+
 const planOf = (manifest: string, { closedAt, entries }: ManifestFacts, bytes: number): ObjectPlan => ({
   manifest,
   time: Math.floor(closedAt.getTime() / 1000),

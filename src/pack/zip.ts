@@ -1,7 +1,9 @@
 import { allocateBlock, blockBytes } from '../io/adler32.ts'
 import type { Format } from './format.ts'
 import { sumsOf } from './sums.ts'
-import { examineZip, examineZipDeep } from './zip-examine.ts'
+import { readZipDirectory } from './zip-directory.ts'
+import { examineZip, examineZipDeep, readManifestText } from './zip-examine.ts'
+import { extractMembers } from './zip-extract.ts'
 import { layoutOf } from './zip-layout.ts'
 import { proveZip } from './zip-prove.ts'
 import { unpackZip } from './zip-unpack.ts'
@@ -27,6 +29,10 @@ export function zipFormat(): Format {
     unpack: (files, time, input, receiverOf, beat) => {
       unpackZip(files, time, memory().input, input, receiverOf, beat)
     },
+    manifest: readManifestText,
+    directory: readZipDirectory,
+    extract: (members, zip, input, receiverOf, beat) =>
+      extractMembers(members, zip, memory().input, input, receiverOf, beat),
     prove: (plan, input, whole, beat) => proveZip(plan, memory().input, input, whole, beat),
   }
 }

@@ -121,6 +121,7 @@ function inlineMovers(
           format,
           vault: ({ owner }) => memoryVault(store, owner, touch),
           readingVault: () => memoryReading(store),
+          zipsAt: () => null,
           openSource: () => memoryFiles(datasets),
           inspectSources: () => [],
         },

@@ -1,5 +1,5 @@
-import { closeSync, constants, lstatSync, openSync, readdirSync, readSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, constants, lstatSync, openSync, readdirSync, readSync, realpathSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import type { ReadingSettings, VaultEntry } from '../model/order.ts'
 import { errnoOf } from '../io/errno.ts'
 import { vaultCall, vaultFailure } from './failures.ts'
@@ -35,6 +35,28 @@ export function hpssfsReading(settings: ReadingSettings): ReadingVault {
       }
     },
   }
+}
+
+/** Zips that a person means by a path, by their names below `root`. */
+export interface ZipsAt {
+  readonly root: string
+  readonly names: readonly string[]
+}
+
+/** One zip, or those right in a directory, but for what a writer has not finished. Links are followed as far as to them; null: nothing is there. */
+export function zipsAt(path: string): ZipsAt | null {
+  let real: string
+  try {
+    real = realpathSync(path)
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return null
+    throw vaultFailure('open', path, error)
+  }
+  const isDirectory = vaultCall('stat', real, () => lstatSync(real)).isDirectory()
+  if (!isDirectory) return { root: dirname(real), names: [basename(real)] }
+  const names = vaultCall('list', real, () => readdirSync(real)).filter((name) => /^[^.].*\.zip$/u.test(name))
+  return { root: real, names: names.sort() }
 }
 
 function entriesIn(root: string, directory: string): readonly VaultEntry[] {
