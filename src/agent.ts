@@ -133,7 +133,7 @@ async function runPipelineOnce(p: Pipeline, shift: Shift): Promise<void> {
 
 /** Has a mover check the vault, before anything relies on it; the first time, it is claimed for this catalog. */
 async function openVault(p: Pipeline, signal: AbortSignal): Promise<void> {
-  await p.catalog.rememberPlace(p.name, p.vault) // commit
+  await p.catalog.rememberPlace(p.name, { ...p.vault, tape: p.tape }) // commit
   const known = await p.catalog.knowsVault(p.vault.root)
   await p.movers.run<'check'>({ kind: 'check', vault: p.vault, known }, anyMover, signal) // effect
   if (!known) await p.catalog.rememberVault(p.vault.root, p.now()) // commit

@@ -10,6 +10,7 @@ import { credentialReporter, type CredentialWatch } from './credential-watch.ts'
 import { didKey, type Did } from './model/did.ts'
 import { problemsOf, type Problem } from './model/errors.ts'
 import { anyMover, type VaultSettings } from './model/order.ts'
+import type { TapeAccess } from './model/residency.ts'
 import type { Entry } from './model/target.ts'
 import { killMs, startSupervisor, workerScript, type Supervisor, type SupervisorOptions } from './mover/supervisor.ts'
 import { zipFormat } from './pack/zip.ts'
@@ -267,8 +268,7 @@ export async function withCatalog<T>(
   ambient: Ambient,
   work: (catalog: Catalog) => Promise<T>,
 ): Promise<T> {
-  await (await openReader(config)).close() // a command never makes a catalog
-  const catalog = await openCatalog(catalogOptions(config, ambient))
+  const catalog = await openWritable(config, ambient)
   try {
     return await work(catalog)
   } finally {
@@ -276,7 +276,13 @@ export async function withCatalog<T>(
   }
 }
 
-const catalogOptions = (config: Config, { newId, now }: Ambient): CatalogOptions => ({
+/** The catalog, to be written; a command never makes one. */
+export async function openWritable(config: Config, ambient: Pick<Ambient, 'newId' | 'now'>): Promise<Catalog> {
+  await (await openReader(config)).close()
+  return openCatalog(catalogOptions(config, ambient))
+}
+
+const catalogOptions = (config: Config, { newId, now }: Pick<Ambient, 'newId' | 'now'>): CatalogOptions => ({
   file: config.catalog,
   newId,
   now,
@@ -354,6 +360,8 @@ export function pipelines(config: Config, catalog: Catalog, site: Site, ambient:
     sizes: format,
     limits: { targetSize: pipeline.format.targetSize, maxSize: pipeline.format.maxSize },
     vault: vaultSettings(pipeline, catalog.id),
+    tape: tapeAccess(pipeline),
+    onTape: pipeline.confirm.onTape,
     movers: site.movers,
     catalog,
     now: ambient.now,
@@ -370,4 +378,10 @@ export const vaultSettings = ({ vault }: PipelineConfig, owner: string): VaultSe
   publish: vault.publish,
   minFree: vault.minFree,
   owner,
+})
+
+/** What is known of the tape behind a pipeline's vault. */
+export const tapeAccess = ({ vault: { residency, recall } }: PipelineConfig): TapeAccess => ({
+  probe: residency,
+  recall: recall.kind === 'none' ? recall : { ...recall, cancel: recall.cancel ?? null },
 })

@@ -53,7 +53,6 @@ async function main(argv: readonly string[]): Promise<number> {
     json = parsed.json
     return await parsed.run({ quiet, logging }, stop)
   } catch (error) {
-    if (stop.aborted && problemsOf(error)[0]!.code === 'INTERRUPTED') return 0 // a clean stop
     return report(error, json)
   } finally {
     if (stop.aborted) endForSure()

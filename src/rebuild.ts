@@ -1,6 +1,6 @@
 import { existsSync, fsyncSync, linkSync, openSync, closeSync, rmSync, unlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { openMovers, vaultSettings, type Ambient } from './app.ts'
+import { openMovers, tapeAccess, vaultSettings, type Ambient } from './app.ts'
 import { lockCatalog } from './catalog/lock.ts'
 import { openCatalog } from './catalog/sqlite.ts'
 import type { Config } from './config/schema.ts'
@@ -72,7 +72,7 @@ async function intoFile(
     for (const pipeline of config.pipelines) {
       const { root, mount } = vaultSettings(pipeline, owner)
       await catalog.rememberVault(root, ambient.now())
-      await catalog.rememberPlace(pipeline.name, { root, mount })
+      await catalog.rememberPlace(pipeline.name, { root, mount, tape: tapeAccess(pipeline) })
       const pathOf = (pfn: string) => localPath(pfn, pipeline.source)
       const { name } = pipeline
       const work = {

@@ -56,6 +56,7 @@ const reading: Readonly<
     places: true,
     unverified: true,
     verifications: true,
+    recalls: true,
     confirmedObject: true,
     lastBackup: true,
   },

@@ -1,6 +1,7 @@
 import type { Catalog, Claim } from '../src/catalog/catalog.ts'
 import { openCatalog, type CatalogOptions } from '../src/catalog/sqlite.ts'
 import type { Did } from '../src/model/did.ts'
+import { noTape } from '../src/model/residency.ts'
 import type { Entry, Sighting, TargetId } from '../src/model/target.ts'
 
 /** All that ever happens to a catalog, in a few steps, of which each writes once; what a catalog does that is killed in it. */
@@ -54,7 +55,7 @@ function life(): readonly (readonly [name: string, step: (catalog: Catalog) => P
     ['agentStarted', (c) => c.agentStarted({ version: '1', host: 'h', pid: 7 }, at(1))],
     ['voidClaims', (c) => c.voidClaims()],
     ['rememberVault', (c) => c.rememberVault('/hpss', at(1))],
-    ['rememberPlace', (c) => c.rememberPlace('p', { root: '/hpss', mount: null })],
+    ['rememberPlace', (c) => c.rememberPlace('p', { root: '/hpss', mount: null, tape: noTape })],
     [
       'recover',
       (c) => {
@@ -100,7 +101,7 @@ function life(): readonly (readonly [name: string, step: (catalog: Catalog) => P
       await c.revive(request!.row.id, request!.earlier[0]!.row.id, at(0), at(9))
     }],
     ['acknowledge again', async (c) => c.acknowledge([await idOf(c, 'a')], at(10))],
-    ['verified', async (c) => c.verified((await firstOf(c, 'a')).id, at(6), { at: at(10), bytes: 1000, seconds: 1, direct: true, outcome: 'mismatch', what: 'x' })],
+    ['verified', async (c) => c.verified((await firstOf(c, 'a')).id, at(6), { at: at(10), bytes: 1000, seconds: 1, direct: true, source: null, outcome: 'mismatch', what: 'x' })],
     ['hold', async (c) => c.hold([did('a')], 'damaged', at(10))],
     ['observe what is damaged', (c) => c.observe('p', 'raw', [sighting('a')], at(10))],
     ['repair', async (c) => {
@@ -109,6 +110,10 @@ function life(): readonly (readonly [name: string, step: (catalog: Catalog) => P
     }],
     ...whole,
     ['acknowledge what was repaired', async (c) => c.acknowledge([await idOf(c, 'a')], at(10))],
+    ['sawOnTape', async (c) => c.sawOnTape([(await firstOf(c, 'a')).id], at(10))],
+    ['recall', async (c) => c.recall([(await firstOf(c, 'a')).id], 'alice@login1', at(10), at(9))],
+    ['recall again', async (c) => c.recall([(await firstOf(c, 'a')).id], 'alice@login1', at(12), at(11))],
+    ['endRecalls', async (c) => c.endRecalls([(await firstOf(c, 'a')).id], 'arrived', at(13))],
     ['removing', async (c) => c.removing(await idOf(c, 'a'), at(11))],
     ['backedUp', (c) => c.backedUp({ at: at(12), problem })],
     ['backedUp again', (c) => c.backedUp({ at: at(12), path: '/b', bytes: 7 })],

@@ -229,7 +229,7 @@ describeWithRucio('verifying what was archived', (bed) => {
     }
     await until(() => ledger().n > 0)
     slow.child.kill('SIGTERM')
-    expect(await slow.ended).toMatchObject({ code: 0 })
+    expect(await slow.ended).toMatchObject({ code: 130 })
     const { n } = ledger()
     expect(n).toBeLessThan(4)
     expect((await verified('--max-age', '1h')).outcomes.length).toBe(4 - n)

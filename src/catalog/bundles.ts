@@ -1,7 +1,7 @@
 import { sql, type Transaction } from 'kysely'
 import { isDamage, type BundleId, type Proof, type Verification } from '../model/bundle.ts'
 import type { TargetId } from '../model/target.ts'
-import type { BundleRow, Catalog, Claim, Debris } from './catalog.ts'
+import type { BundleRow, Catalog, Claim, Debris, RecallOutcome } from './catalog.ts'
 import type { Db } from './database.ts'
 import { bundleColumns, bundleRow, entryOf, targetRow, type BundleTable, type Tables } from './tables.ts'
 import { changed, clear, due, nextId } from './transitions.ts'
@@ -165,7 +165,7 @@ export function bundleMethods(db: Db) {
 
     verified: (id: BundleId, confirmedAt: Date, verification: Verification): Promise<boolean> =>
       db.transaction().execute(async (trx) => {
-        const { at, bytes, seconds, direct, outcome, what } = verification
+        const { at, bytes, seconds, direct, source, outcome, what } = verification
         const found =
           outcome === 'good'
             ? { verified_at: at.toISOString(), damage: null }
@@ -184,9 +184,49 @@ export function bundleMethods(db: Db) {
         const row = { id: await nextId(trx, 'verifications'), bundle_id: id, at: at.toISOString(), bytes, seconds }
         await trx
           .insertInto('verifications')
-          .values({ ...row, direct: direct ? 1 : 0, outcome, what })
+          .values({ ...row, direct: direct ? 1 : 0, source, outcome, what })
           .execute()
         return true
+      }),
+
+    sawOnTape: (bundles: readonly BundleId[], at: Date): Promise<void> =>
+      db.transaction().execute(async (trx) => {
+        for (const id of bundles) {
+          const update = trx.updateTable('bundles').set({ on_tape_at: at.toISOString() }).where('id', '=', id)
+          await update.where('state', '=', 'confirmed').where('on_tape_at', 'is', null).execute()
+        }
+      }),
+
+    recall: (bundles: readonly BundleId[], by: string, at: Date, lapsed: Date): Promise<readonly BundleId[]> =>
+      db.transaction().execute(async (trx) => {
+        const asked: BundleId[] = []
+        for (const id of bundles) {
+          const open = trx.updateTable('recalls').where('bundle_id', '=', id).where('ended_at', 'is', null)
+          await open
+            .set({ ended_at: at.toISOString(), outcome: 'lapsed' })
+            .where('asked_at', '<', lapsed.toISOString())
+            .execute()
+          const others = trx
+            .selectFrom('recalls')
+            .select('id')
+            .where('bundle_id', '=', id)
+            .where('ended_at', 'is', null)
+          if ((await others.executeTakeFirst()) !== undefined) continue
+          const row = { id: await nextId(trx, 'recalls'), bundle_id: id, asked_at: at.toISOString(), asked_by: by }
+          await trx
+            .insertInto('recalls')
+            .values({ ...row, ended_at: null, outcome: null })
+            .execute()
+          asked.push(id)
+        }
+        return asked
+      }),
+    endRecalls: (bundles: readonly BundleId[], outcome: RecallOutcome, at: Date): Promise<void> =>
+      db.transaction().execute(async (trx) => {
+        for (const id of bundles) {
+          const update = trx.updateTable('recalls').set({ ended_at: at.toISOString(), outcome })
+          await update.where('bundle_id', '=', id).where('ended_at', 'is', null).execute()
+        }
       }),
 
     repair: (id: TargetId, bundles: readonly BundleId[], at: Date): Promise<void> =>
@@ -289,7 +329,14 @@ export const bundlesOf = async (db: Db, target: TargetId): Promise<readonly Bund
 }
 
 const unwrittenBundle = { state: 'assigned', adler32: null, packer: null, written_at: null } as const
-const unconfirmedBundle = { ...unwrittenBundle, confirmed_at: null, proof: null, verified_at: null, damage: null }
+const unconfirmedBundle = {
+  ...unwrittenBundle,
+  confirmed_at: null,
+  proof: null,
+  verified_at: null,
+  damage: null,
+  on_tape_at: null,
+}
 
 /** A claim's transition: from the state it names, by the worker whose attempt it is. */
 async function leave(

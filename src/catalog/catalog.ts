@@ -2,6 +2,7 @@ import type { BundleId, BundleState, PlannedBundle, Proof, Verification } from '
 import type { Credential } from '../model/credential.ts'
 import type { Did } from '../model/did.ts'
 import type { ErrorCode, Problem } from '../model/errors.ts'
+import type { TapeAccess } from '../model/residency.ts'
 import type { StuckMover } from '../model/stuck.ts'
 import type { Content, Entry, Sighting, TargetId, TargetState, Waiting } from '../model/target.ts'
 
@@ -75,6 +76,8 @@ export interface BundleRow {
   readonly verifiedAt: Date | null
   /** What was wrong with its object when it was last read back; null: nothing. */
   readonly damage: string | null
+  /** When it was first known to be on tape; null: it is not known to be. */
+  readonly onTapeAt: Date | null
 }
 
 /** A bundle that one worker has for itself until it commits or releases it. */
@@ -232,6 +235,8 @@ export interface PipelineSummary {
     /** When that one was proven or read back for which it is longest ago. */
     readonly oldest: Date
     readonly damaged: number
+    /** Known to be on tape. */
+    readonly onTape: number
   } | null
   /** What was confirmed in the last hour. */
   readonly confirmedLately: { readonly count: number; readonly bytes: number }
@@ -292,6 +297,7 @@ export interface ArchivedObject {
   readonly confirmedAt: Date | null
   readonly verifiedAt: Date | null
   readonly damage: string | null
+  readonly onTapeAt: Date | null
   readonly removedAt: Date | null
   /** It was found in the vault, and not proven since. */
   readonly rebuilt: boolean
@@ -309,6 +315,18 @@ export interface VaultPlace {
   readonly root: string
   /** The mount point that must be mounted at or above it; null: none. */
   readonly mount: string | null
+  readonly tape: TapeAccess
+}
+
+/** `lapsed`: it was asked for so long ago that it is asked for again. */
+export type RecallOutcome = 'arrived' | 'cancelled' | 'failed' | 'lapsed'
+
+/** An object that was asked for from tape. */
+export interface Recall {
+  readonly object: ArchivedObject
+  readonly askedAt: Date
+  /** User and host. */
+  readonly askedBy: string
 }
 
 /** What it takes to find again what was archived. A glob: `*` is any text, slashes too, `?` one character. */
@@ -332,6 +350,8 @@ export interface CatalogLookup {
   manifest(object: BundleId): Promise<string>
   /** By the name of the pipeline. */
   places(): Promise<ReadonlyMap<string, VaultPlace>>
+  /** What was asked for from tape and has not arrived, in the order in which it was asked for. */
+  recalls(): Promise<readonly Recall[]>
 }
 
 /** What readers need: they never lock. */
@@ -481,6 +501,15 @@ export interface Catalog extends CatalogReader {
   unpause(pipeline: string): Promise<void>
   /** Records where the objects of a pipeline are, for those who look for them without a config. */
   rememberPlace(pipeline: string, place: VaultPlace): Promise<void>
+  /**
+   * Writes down that objects are going to be asked for from tape; returns those that are to be, because nobody has since `lapsed`: one
+   * request per object.
+   */
+  recall(bundles: readonly BundleId[], by: string, at: Date, lapsed: Date): Promise<readonly BundleId[]>
+  /** Ends requests; those that have ended already stay as they are. */
+  endRecalls(bundles: readonly BundleId[], outcome: RecallOutcome, at: Date): Promise<void>
+  /** Confirmed objects are known to be on tape. */
+  sawOnTape(bundles: readonly BundleId[], at: Date): Promise<void>
   /** Whether this catalog has claimed a vault root before. */
   knowsVault(root: string): Promise<boolean>
   rememberVault(root: string, at: Date): Promise<void>

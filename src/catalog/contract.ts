@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import type { PlannedBundle } from '../model/bundle.ts'
+import type { BundleId, PlannedBundle } from '../model/bundle.ts'
 import type { Did } from '../model/did.ts'
+import { noTape, type TapeAccess } from '../model/residency.ts'
 import type { Entry, Sighting } from '../model/target.ts'
 import type { Catalog, Page } from './catalog.ts'
 
@@ -506,7 +507,15 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
     })
 
     describe('verified() and repair()', () => {
-      const verification = { at: at(20), bytes: 1000, seconds: 2, direct: true, outcome: 'good', what: null } as const
+      const verification = {
+        at: at(20),
+        bytes: 1000,
+        seconds: 2,
+        direct: true,
+        source: 'disk',
+        outcome: 'good',
+        what: null,
+      } as const
       async function archived(dataset: string) {
         await assigned(dataset)
         const one = await catalog.claim('p', 'assigned', at(4))
@@ -531,7 +540,7 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
         expect(await pending(at(20))).toEqual(['b'])
         expect(await catalog.verifications(a.bundle)).toEqual([verification])
         expect((await catalog.summary(at(30))).pipelines[0]!.verification).toEqual({
-          ...{ objects: 2, never: 1, oldest: at(7), damaged: 0 },
+          ...{ objects: 2, never: 1, oldest: at(7), damaged: 0, onTape: 0 },
         })
       })
 
@@ -579,14 +588,63 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
     })
 
     test('places() tells where the objects of each pipeline were said to be last', async () => {
+      const tape: TapeAccess = { probe: { kind: 'command', command: ['hsi', '-q'] }, recall: { kind: 'none' } }
       expect([...(await catalog.places())]).toEqual([])
-      await catalog.rememberPlace('p', { root: '/hpss/a', mount: '/hpss' })
-      await catalog.rememberPlace('q', { root: '/q', mount: null })
-      await catalog.rememberPlace('p', { root: '/hpss/b', mount: null })
+      await catalog.rememberPlace('p', { root: '/hpss/a', mount: '/hpss', tape })
+      await catalog.rememberPlace('q', { root: '/q', mount: null, tape })
+      await catalog.rememberPlace('p', { root: '/hpss/b', mount: null, tape: noTape })
       expect(Object.fromEntries(await catalog.places())).toEqual({
-        p: { root: '/hpss/b', mount: null },
-        q: { root: '/q', mount: null },
+        p: { root: '/hpss/b', mount: null, tape: noTape },
+        q: { root: '/q', mount: null, tape },
       })
+    })
+
+    describe('recall()', () => {
+      const by = 'alice@login1'
+      const open = async () => (await catalog.recalls()).map(({ object, askedAt }) => [object.id, askedAt])
+      const bundles = async () => {
+        for (const dataset of ['a', 'b']) await assigned(dataset)
+        return (await catalog.objects('*')).map(({ id }) => id)
+      }
+
+      test('asks once for an object, whoever asks, until it has arrived', async () => {
+        const [a, b] = (await bundles()) as [BundleId, BundleId]
+        expect(await catalog.recall([a], by, at(1), at(0))).toEqual([a])
+        expect(await catalog.recall([a, b], 'bob@login2', at(2), at(0))).toEqual([b])
+        expect(await open()).toEqual([
+          [a, at(1)],
+          [b, at(2)],
+        ])
+        expect((await catalog.recalls())[0]).toMatchObject({ askedBy: by, object: { did: did('a') } })
+        await catalog.endRecalls([a], 'arrived', at(3))
+        expect(await open()).toEqual([[b, at(2)]])
+        expect(await catalog.recall([a], by, at(4), at(0))).toEqual([a])
+      })
+
+      test('asks again for what was asked for too long ago', async () => {
+        const [a] = (await bundles()) as [BundleId]
+        await catalog.recall([a], by, at(1), at(0))
+        expect(await catalog.recall([a], by, at(9), at(1))).toEqual([])
+        expect(await catalog.recall([a], by, at(9), at(2))).toEqual([a])
+        expect(await open()).toEqual([[a, at(9)]])
+      })
+    })
+
+    test('sawOnTape() keeps when an object was first seen there, until it is written anew', async () => {
+      await assigned('a')
+      const { id } = (await catalog.objects('*'))[0]!
+      const onTapeAt = async () => (await catalog.objects('*'))[0]!.onTapeAt
+      await catalog.sawOnTape([id], at(3))
+      expect(await onTapeAt()).toBeNull()
+      await catalog.written((await catalog.claim('p', 'assigned', at(4)))!, 'aaaaaaaa', 1, at(5))
+      const claim = (await catalog.claim('p', 'written', at(6)))!
+      await catalog.confirmed(claim, { direct: true, mover: 2, bytes: 1000, adler32: 'aaaaaaaa' }, at(7))
+      await catalog.sawOnTape([id], at(8))
+      await catalog.sawOnTape([id], at(9))
+      expect(await onTapeAt()).toEqual(at(8))
+      expect((await catalog.summary(at(10))).pipelines[0]!.verification).toMatchObject({ onTape: 1 })
+      await catalog.unconfirm([id])
+      expect(await onTapeAt()).toBeNull()
     })
 
     test('summary() tells what is being moved, and how far it is', async () => {

@@ -1,15 +1,24 @@
 import type { BundleId } from '../model/bundle.ts'
 import { closedAtOf } from '../model/manifest.ts'
+import { noTape, type TapeAccess } from '../model/residency.ts'
 import type { Ask } from './ask.ts'
-import type { ArchivedFile, ArchivedObject, CatalogLookup, VaultPlace } from './catalog.ts'
+import type { ArchivedFile, ArchivedObject, CatalogLookup, Recall, VaultPlace } from './catalog.ts'
 import { didMatches, patternOf } from './glob.ts'
-import { date, entryOf, type BundleTable, type EntryTable, type Tables, type TargetTable } from './tables.ts'
+import {
+  date,
+  entryOf,
+  type BundleTable,
+  type EntryTable,
+  type RecallTable,
+  type Tables,
+  type TargetTable,
+} from './tables.ts'
 
 /** Enough of a manifest to read when its dataset was closed; all of it can be large. */
 const head = 'substr(bundles.manifest, 1, 4096) AS head'
 const objectColumns = `bundles.id, bundles.pipeline, targets.scope, targets.name, targets.generation, targets.state AS target_state,
   bundles.part, bundles.parts, bundles.state, bundles.location, bundles.bytes, bundles.files, bundles.written_at, bundles.confirmed_at,
-  bundles.removed_at, bundles.verified_at, bundles.damage, targets.rebuilt_at, ${head}`
+  bundles.removed_at, bundles.verified_at, bundles.damage, bundles.on_tape_at, targets.rebuilt_at, ${head}`
 
 type ObjectRow = Pick<TargetTable, 'scope' | 'name' | 'generation' | 'rebuilt_at'> & {
   readonly target_state: TargetTable['state']
@@ -29,6 +38,7 @@ type ObjectRow = Pick<TargetTable, 'scope' | 'name' | 'generation' | 'rebuilt_at
     | 'removed_at'
     | 'verified_at'
     | 'damage'
+    | 'on_tape_at'
   >
 
 /** What it takes to find a file again. */
@@ -72,8 +82,8 @@ export function lookups(ask: Ask): CatalogLookup {
         'SELECT * FROM verifications WHERE bundle_id = ? ORDER BY id DESC',
         [bundle],
       )
-      return rows.map(({ at, bytes, seconds, direct, outcome, what }) => {
-        return { at: new Date(at), bytes, seconds, direct: direct === 1, outcome, what }
+      return rows.map(({ at, bytes, seconds, direct, source, outcome, what }) => {
+        return { at: new Date(at), bytes, seconds, direct: direct === 1, source, outcome, what }
       })
     },
 
@@ -101,8 +111,21 @@ export function lookups(ask: Ask): CatalogLookup {
     places: async () => {
       const rows = await ask<Tables['pipelines']>('SELECT * FROM pipelines')
       return new Map(
-        rows.map((row): [string, VaultPlace] => [row.name, { root: row.vault_root, mount: row.vault_mount }]),
+        rows.map((row): [string, VaultPlace] => {
+          const tape = row.tape === null ? noTape : (JSON.parse(row.tape) as TapeAccess)
+          return [row.name, { root: row.vault_root, mount: row.vault_mount, tape }]
+        }),
       )
+    },
+
+    recalls: async () => {
+      const rows = await ask<RecallTable>('SELECT * FROM recalls WHERE ended_at IS NULL ORDER BY id')
+      const recalls: Recall[] = []
+      for (const { bundle_id, asked_at, asked_by } of rows) {
+        const [object] = await objectsWhere('bundles.id = ?', [bundle_id])
+        recalls.push({ object: object!, askedAt: new Date(asked_at), askedBy: asked_by })
+      }
+      return recalls
     },
   }
 }
@@ -124,6 +147,7 @@ const objectOf = (row: ObjectRow): ArchivedObject => ({
   confirmedAt: date(row.confirmed_at),
   verifiedAt: date(row.verified_at),
   damage: row.damage,
+  onTapeAt: date(row.on_tape_at),
   removedAt: date(row.removed_at),
   rebuilt: row.rebuilt_at !== null && row.state === 'written',
 })

@@ -192,6 +192,29 @@ const retrieval: Migration = {
   },
 }
 
+/** What is known of the tape behind a vault, and which objects were asked for from it. */
+const tape: Migration = {
+  async up(db: Kysely<unknown>) {
+    for (const statement of [
+      sql`ALTER TABLE pipelines ADD COLUMN tape TEXT`,
+      sql`ALTER TABLE bundles ADD COLUMN on_tape_at TEXT`,
+      sql`CREATE TABLE recalls (
+        id BIGINT PRIMARY KEY,
+        bundle_id BIGINT NOT NULL REFERENCES bundles (id),
+        asked_at TEXT NOT NULL,
+        asked_by TEXT NOT NULL,
+        ended_at TEXT,
+        outcome TEXT CHECK (outcome IN ('arrived', 'cancelled', 'failed', 'lapsed')),
+        CHECK ((ended_at IS NULL) = (outcome IS NULL))
+      )`,
+      // One request per object, whoever asks.
+      sql`CREATE UNIQUE INDEX open_recalls ON recalls (bundle_id) WHERE ended_at IS NULL`,
+    ]) {
+      await statement.execute(db)
+    }
+  },
+}
+
 /** What came of reading objects back after they were proven. */
 const verifying: Migration = {
   async up(db: Kysely<unknown>) {
@@ -203,6 +226,7 @@ const verifying: Migration = {
         bytes BIGINT NOT NULL,
         seconds DOUBLE PRECISION NOT NULL,
         direct BIGINT NOT NULL CHECK (direct IN (0, 1)),
+        source TEXT CHECK (source IN ('disk', 'tape')),
         outcome TEXT NOT NULL CHECK (outcome IN ('good', 'mismatch', 'missing', 'unsteady', 'unreadable')),
         what TEXT
       )`,
@@ -242,6 +266,7 @@ export const migrations: Readonly<Record<(typeof migrationNames)[number], Migrat
   '0003': credentials,
   '0004': stuck,
   '0005': retrieval,
+  '0006': tape,
   '0007': verifying,
   '0008': backingUp,
   '0009': rebuilding,

@@ -20,8 +20,8 @@ export function siteMethods(db: Db) {
       await db.deleteFrom('pauses').where('pipeline', '=', pipeline).execute()
     },
 
-    rememberPlace: async (pipeline: string, { root, mount }: VaultPlace): Promise<void> => {
-      const row = { vault_root: root, vault_mount: mount }
+    rememberPlace: async (pipeline: string, { root, mount, tape }: VaultPlace): Promise<void> => {
+      const row = { vault_root: root, vault_mount: mount, tape: JSON.stringify(tape) }
       await db
         .insertInto('pipelines')
         .values({ name: pipeline, ...row })

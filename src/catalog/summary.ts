@@ -146,10 +146,12 @@ async function verifications(ask: Ask) {
       readonly never: number
       readonly oldest: string
       readonly damaged: number
+      readonly onTape: number
     }
   >(
     `SELECT pipeline, count(*) AS objects, sum(CASE WHEN verified_at IS NULL THEN 1 ELSE 0 END) AS never,
-       min(coalesce(verified_at, confirmed_at)) AS oldest, sum(CASE WHEN damage IS NULL THEN 0 ELSE 1 END) AS damaged
+       min(coalesce(verified_at, confirmed_at)) AS oldest, sum(CASE WHEN damage IS NULL THEN 0 ELSE 1 END) AS damaged,
+       sum(CASE WHEN on_tape_at IS NULL THEN 0 ELSE 1 END) AS onTape
      FROM bundles WHERE state = 'confirmed' AND removed_at IS NULL GROUP BY pipeline`,
   )
   return rows.map((row) => ({ ...row, oldest: new Date(row.oldest) }))

@@ -2,10 +2,10 @@ import type { BundleId, BundleState, Proof, Verification } from '../model/bundle
 import type { Credential } from '../model/credential.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Entry, TargetId, TargetState, Waiting } from '../model/target.ts'
-import type { BundleRow, TargetRow } from './catalog.ts'
+import type { BundleRow, RecallOutcome, TargetRow } from './catalog.ts'
 
 /** Of migrations.ts, in the order in which they are applied. A catalog with one that is not here was written by a newer version. */
-export const migrationNames = ['0001', '0002', '0003', '0004', '0005', '0007', '0008', '0009'] as const
+export const migrationNames = ['0001', '0002', '0003', '0004', '0005', '0006', '0007', '0008', '0009'] as const
 
 /** The tables as they are stored: see migrations.ts for what each column may hold. */
 export interface Tables {
@@ -36,7 +36,8 @@ export interface Tables {
     problem: string | null
     seen_at: string
   }
-  pipelines: { name: string; vault_root: string; vault_mount: string | null }
+  pipelines: { name: string; vault_root: string; vault_mount: string | null; tape: string | null }
+  recalls: RecallTable
   verifications: {
     id: number
     bundle_id: BundleId
@@ -44,6 +45,7 @@ export interface Tables {
     bytes: number
     seconds: number
     direct: number
+    source: Verification['source']
     outcome: Verification['outcome']
     what: string | null
   }
@@ -132,6 +134,17 @@ export interface BundleTable {
   /** When it was last verified and good; what was wrong with it when it was last verified. */
   verified_at: string | null
   damage: string | null
+  /** When it was first known to be on tape. */
+  on_tape_at: string | null
+}
+
+export interface RecallTable {
+  id: number
+  bundle_id: BundleId
+  asked_at: string
+  asked_by: string
+  ended_at: string | null
+  outcome: RecallOutcome | null
 }
 
 export interface EntryTable {
@@ -177,7 +190,7 @@ export const targetRow = (row: TargetTable): TargetRow => ({
 /** The columns of `bundleRow`: all but the manifest, which can be large. */
 export const bundleColumns = [
   'id', 'target_id', 'part', 'parts', 'state', 'location', 'bytes', 'files', 'attempts', 'claim', 'written_at', 'mismatches',
-  'confirmed_at', 'proof', 'removed_at', 'verified_at', 'damage',
+  'confirmed_at', 'proof', 'removed_at', 'verified_at', 'damage', 'on_tape_at',
 ] as const // prettier-ignore
 
 export const bundleRow = (row: Pick<BundleTable, (typeof bundleColumns)[number]>): BundleRow => ({
@@ -198,6 +211,7 @@ export const bundleRow = (row: Pick<BundleTable, (typeof bundleColumns)[number]>
   removedAt: date(row.removed_at),
   verifiedAt: date(row.verified_at),
   damage: row.damage,
+  onTapeAt: date(row.on_tape_at),
 })
 
 export const entryOf = (row: EntryTable): Entry => ({

@@ -35,7 +35,7 @@ export const due = (now: Date): RawBuilder<boolean> => sql<boolean>`(
 /** The id after the highest one. Safe because a transaction that writes is alone from its beginning. */
 export async function nextId(
   trx: Transaction<Tables>,
-  table: 'targets' | 'bundles' | 'verifications',
+  table: 'targets' | 'bundles' | 'verifications' | 'recalls',
 ): Promise<number> {
   const { last } = await trx
     .selectFrom(table)

@@ -67,6 +67,7 @@ const bundle = (state: BundleRow['state'], part = 1, parts = 1): BundleRow => ({
   removedAt: null,
   verifiedAt: null,
   damage: null,
+  onTapeAt: null,
 })
 const base: Findings = {
   did,

@@ -1,7 +1,8 @@
+import type { BundleId } from '../model/bundle.ts'
 import type { ArchivedFile, ArchivedObject, VaultPlace } from '../catalog/catalog.ts'
 import { parseDuration } from '../config/units.ts'
 import { failure } from '../model/errors.ts'
-import type { Delivery, ExtractOrder, FetchFailure, FetchOrder } from '../model/order.ts'
+import type { Delivery, ExtractOrder, FetchFailure, FetchOrder, ReadingSettings } from '../model/order.ts'
 import { killMs, startSupervisor, workerScript, type Supervisor } from '../mover/supervisor.ts'
 import type { QuietTerminal } from './command.ts'
 
@@ -33,10 +34,22 @@ export type Batch = {
   readonly object: string
   /** What is not delivered if none of it can be read. */
   readonly names: readonly string[]
-} & (
-  | { readonly bytes: number; readonly order: (to: Delivery) => FetchOrder | ExtractOrder }
-  | { readonly why: string; readonly outcome: FetchFailure['outcome'] }
-)
+} & (Readable | { readonly why: string; readonly outcome: FetchFailure['outcome'] })
+
+/** A zip that can be read. */
+export interface Readable {
+  readonly bytes: number
+  readonly order: (to: Delivery) => FetchOrder | ExtractOrder
+  /** Which object of which vault it is; null: no catalog knows it. */
+  readonly known: { readonly id: BundleId; readonly location: string; readonly place: VaultPlace } | null
+}
+
+/** An object that can be asked for from tape. */
+export type Askable = Batch & Readable & { readonly known: NonNullable<Readable['known']> }
+
+/** Those that are asked for before they are read, whichever lie on tape only. */
+export const mayBeOnTape = (batch: Batch): batch is Askable =>
+  'order' in batch && batch.known !== null && batch.known.place.tape.recall.kind === 'command'
 
 /** What is to be read; `notes`: what people should know of how it is checked. */
 export interface Wanted {
@@ -53,7 +66,7 @@ export const fetchOrder = (
     readonly object: Pick<ArchivedObject, 'location' | 'closedAt'>
     readonly files: readonly Pick<ArchivedFile, 'entry' | 'offset'>[]
   },
-  place: VaultPlace,
+  place: ReadingSettings,
   to: Delivery,
 ): FetchOrder => ({
   kind: 'fetch',

@@ -113,6 +113,7 @@ function ofObjects(objects: readonly Found[], root: string, zips: Survey['zips']
           object: location,
           names,
           bytes,
+          known: null,
           order: (to) => fetchOrder({ object: { location, closedAt }, files }, place, to),
         }
       }),
@@ -140,7 +141,7 @@ function ofOther(zip: Survey['zips'][number], root: string, { files: names }: Wi
   return {
     batches: [
       {
-        ...{ object: location, names: [names.length === 1 ? names[0]! : location], bytes: 0 },
+        ...{ object: location, names: [names.length === 1 ? names[0]! : location], bytes: 0, known: null },
         order: (to) => ({ kind: 'extract', vault: { root, mount: null }, location, names, to }),
       },
     ],

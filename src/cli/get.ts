@@ -5,7 +5,7 @@ import type { Delivery, Fetched, FetchFailure } from '../model/order.ts'
 import type { Supervisor } from '../mover/supervisor.ts'
 import { isPublished, openNamed, pick, placeOf, whyNotPublished, type Picked, type Wish } from './archived.ts'
 import type { GlobalOptions, QuietTerminal, Run } from './command.ts'
-import { fetchOrder, readingMovers, type Batch, type Wanted } from './fetching.ts'
+import { fetchOrder, mayBeOnTape, readingMovers, type Batch, type Wanted } from './fetching.ts'
 import { jsonText, plural, printable } from './format.ts'
 import { progressOf, type Progress } from './progress.ts'
 import { generationOf } from './selection.ts'
@@ -19,6 +19,7 @@ interface GetOptions extends GlobalOptions {
   readonly generation?: string
   readonly force?: boolean
   readonly toStdout?: boolean
+  readonly wait?: boolean
   readonly patience?: string
   readonly json?: boolean
 }
@@ -42,7 +43,7 @@ export const get: Run<GetOptions, QuietTerminal> = async (options, terminal, sig
     const total = batches.reduce((sum, batch) => sum + ('order' in batch ? batch.bytes : 0), 0)
     const progress = progressOf(total, terminal)
     const result = { delivered: 0, already: 0, undelivered: [] as Undelivered[], notes }
-    for (const batch of batches) {
+    for await (const batch of inTurn(batches, options, movers, terminal, signal)) {
       const { delivered, already, failed } = await fetchBatch(batch, delivery, movers, progress, signal)
       result.delivered += delivered
       result.already += already
@@ -53,6 +54,22 @@ export const get: Run<GetOptions, QuietTerminal> = async (options, terminal, sig
   } finally {
     await movers.close()
   }
+}
+
+/** Batches in the order in which they can be read. */
+async function* inTurn(
+  batches: readonly Batch[],
+  options: GetOptions,
+  movers: Supervisor,
+  terminal: QuietTerminal,
+  signal: AbortSignal,
+): AsyncGenerator<Batch, void> {
+  if (!batches.some(mayBeOnTape)) {
+    yield* batches
+    return
+  }
+  const { throughTape } = await import('./recalling.ts')
+  yield* throughTape(batches, options, movers, terminal, signal)
 }
 
 async function wanted(
@@ -92,7 +109,8 @@ function batchOf(picked: Picked, place: VaultPlace): Batch {
   const batch = { object: object.location ?? '', names: files.map(({ entry }) => entry.did.name) }
   if (!isPublished(object)) return { ...batch, outcome: 'unreadable', why: whyNotPublished(object) }
   const bytes = files.reduce((sum, { entry }) => sum + entry.bytes, 0)
-  return { ...batch, bytes, order: (to) => fetchOrder(picked, place, to) }
+  const known = { id: object.id, location: object.location!, place }
+  return { ...batch, bytes, known, order: (to) => fetchOrder(picked, place, to) }
 }
 
 /** A zip whose names are not known yet is looked at by the mover. */
@@ -175,6 +193,10 @@ function report(options: GetOptions, result: Result, terminal: QuietTerminal): n
   for (const note of notes) terminal.print(printable(`  ${note}`))
   if (undelivered.some(({ outcome }) => outcome === 'exists'))
     terminal.print('  What has the name of another file is left alone; --force overwrites it.')
+  if (undelivered.some(({ outcome }) => outcome === 'recalled'))
+    terminal.print(
+      '  What is on tape is on its way: call it again later, or with --wait. `tape-rse recall list` shows it.',
+    )
   if (undelivered.some(({ outcome }) => outcome === 'mismatch'))
     terminal.print('  The archive is damaged there. Keep other copies of these files, and tell the operators.')
   return exit

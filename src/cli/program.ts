@@ -157,6 +157,10 @@ export function parse(argv: readonly string[], version: string): Parsed {
     .option('--generation <n>', 'of an earlier generation')
     .option('--force', 'overwrite files that have another content')
     .option('--to-stdout', 'one file, to standard output; only the exit code says whether it was right')
+    .option(
+      '--wait',
+      'for what is on tape only, until it has arrived; without it that is asked for, and the rest delivered',
+    )
     .option('--patience <time>', 'how long a read may take, for instance while a tape is mounted', '30m')
     .option(...json)
     .action((first: string | undefined, second: string | undefined, { from }: { from?: string }, command: Command) => {
@@ -169,6 +173,20 @@ export function parse(argv: readonly string[], version: string): Parsed {
         ...(dest !== undefined && { dest }),
       })
     })
+  const recall = program.command('recall').description('what was asked for from tape')
+  recall
+    .command('list')
+    .description('objects that were asked for, and whether they have arrived')
+    .option(...json)
+    .action((_, command: Command) =>
+      choose(async () => (await import('./recall.ts')).recallList, command.optsWithGlobals()),
+    )
+  recall
+    .command('cancel <DID|GLOB>')
+    .description('ask for objects of these datasets no longer')
+    .action((did: string, _, command: Command) =>
+      choose(async () => (await import('./recall.ts')).recallCancel, { ...command.optsWithGlobals<object>(), did }),
+    )
   program
     .command('remove <DID>')
     .description('remove the objects of a dataset that is to be archived anew; the catalog keeps its history')

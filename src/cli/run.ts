@@ -19,6 +19,15 @@ interface RunOptions extends GlobalOptions {
 
 /** `run`: archives until it is stopped. `--once`: until nothing can move. `--dry-run`: says what it would do. */
 export const run: Run<RunOptions> = async (options, terminal, signal) => {
+  try {
+    return await archive(options, terminal, signal)
+  } catch (error) {
+    if (signal.aborted && problemsOf(error)[0]!.code === 'INTERRUPTED') return 0 // a clean stop
+    throw error
+  }
+}
+
+const archive: Run<RunOptions> = async (options, terminal, signal) => {
   setFlagsFromString('--optimize-for-size') // its heap grows by a fifth more without it (bench/waiting.ts)
   const read = new Map<string, string | null>()
   const loaded = await loadedConfig(options, terminal, (file, text) => read.set(file, text))

@@ -126,7 +126,8 @@ function pipelineText(p: PipelineSummary, now: Date, emphasise: (text: string) =
     const { objects, never, oldest } = p.verification
     const read =
       never === 0 ? 'all read back since they were proven' : `${never} never read back since they were proven`
-    lines.push(`${plural(objects, 'object')} in the vault, ${read}; of one that is ${agoText(oldest, now)}.`)
+    const onTape = p.verification.onTape === 0 ? '' : `, ${p.verification.onTape} known to be on tape`
+    lines.push(`${plural(objects, 'object')} in the vault${onTape}, ${read}; of one that is ${agoText(oldest, now)}.`)
   }
   if (p.reasons.length > 0) lines.push('Failed, and tried again or waiting for a person:', reasonTable(p, now))
   if (p.heldByPeople > 0) lines.push(`${plural(p.heldByPeople, 'dataset')} held by people, until \`tape-rse release\`.`)

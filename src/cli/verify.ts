@@ -1,4 +1,4 @@
-import { openMovers, vaultSettings, withCatalog } from '../app.ts'
+import { openMovers, tapeAccess, vaultSettings, withCatalog } from '../app.ts'
 import type { ArchivedObject, Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../config/schema.ts'
 import { parseDuration, parseSize } from '../config/units.ts'
@@ -37,9 +37,9 @@ export const verify: Run<VerifyOptions> = async (options, terminal, signal) => {
     const objects = await chosen(catalog, options, asked, terminal)
     const movers = openMovers(config, terminal)
     try {
-      const verifying = { catalog, movers, vaultOf: vaultOf(config), rate: asked.rate, now: terminal.now }
+      const verifying = { catalog, movers, ...placesOf(config), rate: asked.rate, now: terminal.now }
       const outcomes = await verifyAll(verifying, objects, config.movers, terminal, options.json === true, signal)
-      return report(outcomes, objects.length, options, terminal)
+      return report(outcomes, objects.length, options, terminal, signal)
     } finally {
       await movers.close()
     }
@@ -92,16 +92,23 @@ async function chosen(
   return lots.slice(0, wanted).map(({ object }) => object)
 }
 
-function vaultOf({ pipelines }: Config): Verifying['vaultOf'] {
-  const vaults = new Map(pipelines.map((pipeline) => [pipeline.name, vaultSettings(pipeline, '')]))
-  return (name) => {
-    const vault = vaults.get(name)
-    if (vault !== undefined) return { root: vault.root, mount: vault.mount }
+/** What the config says of a pipeline whose objects are read. */
+function placesOf({ pipelines }: Config): Pick<Verifying, 'vaultOf' | 'probeOf'> {
+  const find = (name: string) => {
+    const pipeline = pipelines.find((each) => each.name === name)
+    if (pipeline !== undefined) return pipeline
     throw failure(
       'CONFIG_INVALID',
       `Cannot read objects of pipeline ${name}: the config has no such pipeline`,
       'Put it back, or verify the others by --pipeline.',
     )
+  }
+  return {
+    vaultOf(name) {
+      const { root, mount } = vaultSettings(find(name), '')
+      return { root, mount }
+    },
+    probeOf: (name) => tapeAccess(find(name)).probe,
   }
 }
 
@@ -156,7 +163,13 @@ function badText(object: ArchivedObject, verification: Verification, { emphasise
   return lines.join('\n')
 }
 
-function report(outcomes: readonly Outcome[], wanted: number, options: VerifyOptions, terminal: Terminal): number {
+function report(
+  outcomes: readonly Outcome[],
+  wanted: number,
+  options: VerifyOptions,
+  terminal: Terminal,
+  signal: AbortSignal,
+): number {
   const count = (...kinds: Verification['outcome'][]) =>
     outcomes.filter(({ verification }) => kinds.includes(verification.outcome)).length
   if (options.json === true)
@@ -189,5 +202,6 @@ function report(outcomes: readonly Outcome[], wanted: number, options: VerifyOpt
     )
   }
   if (count('mismatch', 'missing') > 0) return ERRORS.OBJECT_MISMATCH.exit
+  if (signal.aborted && outcomes.length < wanted) return ERRORS.INTERRUPTED.exit
   return count('unsteady', 'unreadable') > 0 ? 3 : 0
 }

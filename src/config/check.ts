@@ -57,7 +57,10 @@ function checkRucio({
 
 const isLocal = (url: string): boolean => ['localhost', '127.0.0.1', '[::1]'].includes(new URL(url).hostname)
 
-function checkPipeline({ source = {}, format = {}, vault = {} }: Pipeline, at: KeyPath): readonly Finding[] {
+function checkPipeline(
+  { source = {}, format = {}, vault = {}, confirm = {} }: Pipeline,
+  at: KeyPath,
+): readonly Finding[] {
   const findings: Finding[] = []
   const find = (path: KeyPath, what: string, hint: string) => findings.push({ path: [...at, ...path], what, hint })
 
@@ -83,6 +86,19 @@ function checkPipeline({ source = {}, format = {}, vault = {} }: Pipeline, at: K
       ['vault', 'mount'],
       `${vault.mount} is not at or above vault.root (${vault.root})`,
       'Name the mount point in which the root is.',
+    )
+  const unknown = (vault.residency?.kind ?? 'none') === 'none'
+  if (unknown && confirm.onTape === 'required')
+    find(
+      ['confirm', 'onTape'],
+      'cannot be required: vault.residency says that nobody can know',
+      'Say in vault.residency how to find out.',
+    )
+  if (unknown && vault.recall?.kind === 'command')
+    find(
+      ['vault', 'recall'],
+      'asks for what is on tape only, and vault.residency says that nobody can know what is',
+      'Say in vault.residency how to find out.',
     )
   return findings
 }

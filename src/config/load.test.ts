@@ -334,10 +334,21 @@ describe('loadConfig()', () => {
     )
   })
 
+  test('of what is on tape nothing is promised, and nothing asked for, that nobody can know', async () => {
+    const recall = { kind: 'command', command: ['/usr/bin/stage'] }
+    const vault = { ...pipeline().vault, recall }
+    expect(await problems(good({ pipelines: [pipeline({ vault, confirm: { onTape: 'required' } })] }))).toEqual([
+      expect.stringContaining('pipelines[0].vault.recall: asks for what is on tape only'),
+      expect.stringContaining('pipelines[0].confirm.onTape: cannot be required'),
+    ])
+    const known = { ...vault, residency: { kind: 'xattr' } }
+    const { config } = await load(good({ pipelines: [pipeline({ vault: known, confirm: { onTape: 'required' } })] }))
+    expect(config.pipelines[0]!.vault).toMatchObject({ recall, residency: { attribute: 'system.hpss.level' } })
+  })
+
   test.each([
     ['the layout ossarc', { pipelines: [pipeline({ format: { layout: 'ossarc' } })] }, 'layout'],
     ['PostgreSQL', { catalog: 'postgres://x:canary@y/z' }, 'catalog'],
-    ['waiting for tape', { pipelines: [pipeline({ confirm: { onTape: 'required' } })] }, 'onTape'],
     ['not reading back', { pipelines: [pipeline({ confirm: { readBack: false } })] }, 'readBack'],
     ['addenda', { pipelines: [pipeline({ reopened: 'addendum' })] }, 'reopened'],
     ['a page', { server: { listen: '127.0.0.1:8080' } }, 'server'],

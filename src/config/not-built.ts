@@ -27,7 +27,6 @@ export const NOT_BUILT: readonly NotBuilt[] = [
   { key: 'pipelines[].format.layout', values: ['ossarc'], hint: 'Use rucio.' },
   { key: 'pipelines[].vault.kind', values: ['volume', 'xrootd'], hint: 'Use hpssfs.' },
   { key: 'pipelines[].confirm.readBack', values: [false], hint: 'Remove it: every object is read back.' },
-  { key: 'pipelines[].confirm.onTape', values: ['required'], hint: 'Use when-known or ignore.' },
   { key: 'pipelines[].reopened', values: ['addendum', 'replace'], hint: 'Use hold.' },
   { key: 'server', values: null, hint: 'Remove it; see `tape-rse status`.' },
 ]

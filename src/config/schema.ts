@@ -192,6 +192,43 @@ const format = z
   .prefault({})
   .describe('How files become objects.')
 
+const command = z
+  .tuple([text], text)
+  .describe('Program and first arguments; absolute paths of objects follow, at most 64 a call.')
+
+const residency = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('none').describe('It cannot be known.') }),
+    z.strictObject({
+      kind: z.literal('xattr').describe('By an extended attribute; needs `getfattr`.'),
+      attribute: text
+        .prefault('system.hpss.level')
+        .describe('Its name. It has the levels of the file: `0:disk:<bytes>:;1:tape:<bytes>:<volume>`.'),
+    }),
+    z.strictObject({
+      kind: z
+        .literal('command')
+        .describe('By a command. It answers with a line for each path: `disk`, `tape`, `both` or `unknown`.'),
+      command,
+    }),
+  ])
+  .prefault({ kind: 'none' })
+  .describe('How to find out whether the bytes of an object are on disk, on tape, or both.')
+
+const recall = z
+  .discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('none').describe('The mount brings an object from tape when it is read: who reads waits.'),
+    }),
+    z.strictObject({
+      kind: z.literal('command').describe('By a command that asks for objects, and does not wait for them.'),
+      command,
+      cancel: command.optional().describe('The same, to ask for them no longer.'),
+    }),
+  ])
+  .prefault({ kind: 'none' })
+  .describe('How to ask for objects that are on tape only, before they are read.')
+
 const vault = z
   .strictObject({
     kind: z.enum(['hpssfs', 'volume', 'xrootd']).prefault('hpssfs').describe('Where objects are kept.'),
@@ -208,6 +245,8 @@ const vault = z
         '`rename`: an object gets its name when it is proven. `direct`: for mounts that cannot rename; it has its name from the start.',
       ),
     minFree: size.prefault(0).describe('Bytes that have to stay free.'),
+    residency,
+    recall,
   })
   .describe('Where objects go.')
 
@@ -218,7 +257,7 @@ const confirm = z
       .enum(['required', 'when-known', 'ignore'])
       .prefault('when-known')
       .describe(
-        'Whether an object has to be on tape before it counts. `when-known`: where the vault can tell; `ignore`: it need not.',
+        'Whether objects have to be on tape before their dataset is done, by `vault.residency`. `required`: they have to; `when-known`: it is written down where they are; `ignore`: nobody asks.',
       ),
   })
   .prefault({})

@@ -27,6 +27,8 @@ export interface Verification {
   readonly seconds: number
   /** Whether it was read around the page cache. */
   readonly direct: boolean
+  /** Whether it was in the disk cache in front of tape before, or had to come from tape; null: that cannot be told. */
+  readonly source: 'disk' | 'tape' | null
   /** `unsteady`: it differed, and was right when it was read again. `unreadable`: a call to the vault failed. */
   readonly outcome: 'good' | 'mismatch' | 'missing' | 'unsteady' | 'unreadable'
   /** What was wrong, as a clause; null: nothing. */

@@ -72,6 +72,10 @@ export const ERRORS = {
   OBJECT_MISSING: row('hold', 1, 'an object that was archived is not where it should be'),
   OBJECT_MISMATCH: row('hold', 10, 'an object was read back twice and differs from what was written'),
 
+  RESIDENCY_FAILED: row('retry', 5, 'it cannot be asked whether an object is on tape'),
+  RECALL_FAILED: row('retry', 5, 'an object could not be asked for from tape'),
+  NOT_ON_TAPE: row('retry', 5, 'an object is not on tape yet'),
+
   ZIP_FOREIGN: row('stop', 1, 'a file is not a zip'),
   ZIP_TRUNCATED: row('stop', 1, 'a zip was cut short'),
   ZIP_END_RECORD: row('stop', 1, 'the end record of a zip is not its own, or there are two'),

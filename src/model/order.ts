@@ -1,4 +1,5 @@
 import type { Problem } from './errors.ts'
+import type { Command, Residency, ResidencyProbe } from './residency.ts'
 
 /**
  * What the control process asks of a mover, and what it hears: plain data, because it crosses a pipe. A mover does all input
@@ -240,11 +241,11 @@ export interface Fetched {
 }
 /**
  * `mismatch`: the object has not the right bytes. `exists`: something else has its name. `unreadable`: of the object.
- * `unwritable`: of the destination.
+ * `unwritable`: of the destination. `recalled`: it is on tape, and has to come from there first.
  */
 export interface FetchFailure {
   readonly name: string
-  readonly outcome: 'mismatch' | 'exists' | 'unreadable' | 'unwritable'
+  readonly outcome: 'mismatch' | 'exists' | 'unreadable' | 'unwritable' | 'recalled'
   readonly what: string
 }
 
@@ -278,6 +279,29 @@ export interface Survey {
   ))[]
 }
 
+/** Ask where the bytes of objects are. At most `maxAtOnce` of them. */
+export interface ResidencyOrder {
+  readonly kind: 'residency'
+  readonly vault: ReadingSettings
+  readonly probe: ResidencyProbe
+  readonly locations: readonly string[]
+}
+export interface Residencies {
+  /** In the order of the locations. */
+  readonly states: readonly Residency[]
+}
+
+/** Ask for objects to be brought back from tape, or not any more. At most `maxAtOnce` of them. */
+export interface RecallOrder {
+  readonly kind: 'recall'
+  readonly vault: ReadingSettings
+  readonly command: Command
+  readonly locations: readonly string[]
+}
+export interface Recalled {
+  readonly asked: number
+}
+
 export type Order =
   | InspectOrder
   | CheckOrder
@@ -289,6 +313,8 @@ export type Order =
   | FetchOrder
   | ExtractOrder
   | SurveyOrder
+  | ResidencyOrder
+  | RecallOrder
   | ListOrder
   | ExamineOrder
   | VerifyOrder
@@ -305,6 +331,8 @@ export interface Answers {
   readonly fetch: Fetched
   readonly extract: Fetched
   readonly survey: Survey
+  readonly residency: Residencies
+  readonly recall: Recalled
   readonly list: Listing
   readonly verify: Verified
   readonly keepAside: KeptAside

@@ -15,8 +15,11 @@ import type {
   Proved,
   ProveOrder,
   ReadingSettings,
+  Recalled,
+  RecallOrder,
   Removed,
   RemoveOrder,
+  ResidencyOrder,
   StatOrder,
   VaultSettings,
 } from '../model/order.ts'
@@ -62,6 +65,8 @@ export function execute(
   if (order.kind === 'verify') return verify(order, adapters.readingVault(order.vault), adapters.format, beat)
   if (order.kind === 'list') return list(order, adapters.readingVault(order.vault), beat)
   if (order.kind === 'examine') return examineObjects(order, adapters.readingVault(order.vault), adapters.format, beat)
+  if (order.kind === 'residency') return residency(order, adapters.readingVault(order.vault))
+  if (order.kind === 'recall') return recall(order, adapters.readingVault(order.vault))
   if (order.kind === 'extract') return extract(order, adapters, beat)
   if (order.kind === 'survey') return survey(order, adapters, beat)
   const vault = adapters.vault(order.vault)
@@ -263,6 +268,15 @@ const list = ({ directories }: ListOrder, vault: ReadingVault, beat: Beat) => ({
     return vault.list(directory)
   }),
 })
+
+const residency = ({ probe, locations }: ResidencyOrder, vault: ReadingVault) => ({
+  states: vault.residency(probe, locations),
+})
+
+function recall({ command, locations }: RecallOrder, vault: ReadingVault): Recalled {
+  vault.recall(command, locations)
+  return { asked: locations.length }
+}
 
 const clean = (order: CleanOrder, vault: Vault) => ({ removed: vault.clean(order.location, order.attempts) })
 

@@ -60,6 +60,14 @@ const watchedReading = (vault: ReadingVault, root: string, note: Note): ReadingV
     const reader = vault.openWhole(location)
     return reader === null ? null : watchedReader(reader, told)
   },
+  residency(probe, locations) {
+    note('ask about', `${root}/${locations[0] ?? ''}`, root)
+    return vault.residency(probe, locations)
+  },
+  recall(command, locations) {
+    note('recall', `${root}/${locations[0] ?? ''}`, root)
+    vault.recall(command, locations)
+  },
   list(directory) {
     note('list', `${root}/${directory}`, root)
     return vault.list(directory)

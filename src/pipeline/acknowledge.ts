@@ -1,6 +1,8 @@
+import type { BundleId } from '../model/bundle.ts'
 import { formatDid } from '../model/did.ts'
-import { failure } from '../model/errors.ts'
+import { failure, problemsOf } from '../model/errors.ts'
 import { anyMover } from '../model/order.ts'
+import { isOnTape, maxAtOnce, type Residency } from '../model/residency.ts'
 import type { BundleRow, TargetRow } from '../catalog/catalog.ts'
 import type { Frozen, Standing } from '../source/source.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -68,7 +70,7 @@ async function lookAskTell(
   before: boolean,
   signal: AbortSignal,
 ): Promise<readonly Ready[]> {
-  const there = await withObjects(p, ready, signal)
+  const there = await onTape(p, await withObjects(p, ready, signal), signal)
   const asked = await stands(p, there, before, signal)
   const at = (standing: Asked['standing']) =>
     asked.filter((each) => each.standing === standing).map(({ target }) => target)
@@ -97,6 +99,57 @@ async function withObjects(p: Pipeline, ready: readonly Ready[], signal: AbortSi
   }
   return ready.filter((target) => !target.bundles.some((bundle) => gone.has(bundle.id)))
 }
+
+/**
+ * Finds out which objects are on tape, and writes that down. Where they have to be, a target is told only when all of its are; until then
+ * it is looked at again now and then: HPSS moves files to tape when it pleases.
+ */
+async function onTape(p: Pipeline, ready: readonly Ready[], signal: AbortSignal): Promise<readonly Ready[]> {
+  if (p.onTape === 'ignore' || p.tape.probe.kind === 'none') return ready
+  const pending = ready.flatMap(({ bundles }) => bundles.filter(({ onTapeAt }) => onTapeAt === null))
+  const seen = await seenOnTape(p, pending, signal)
+  if (p.onTape === 'when-known') return ready
+  const isThere = ({ id, onTapeAt }: BundleRow) => onTapeAt !== null || seen.has(id)
+  const told: Ready[] = []
+  for (const target of ready) {
+    const waiting = target.bundles.filter((bundle) => !isThere(bundle))
+    if (waiting.length === 0) told.push(target)
+    else await setBack(p, target.row, null, notOnTape(target.row, waiting))
+  }
+  return told
+}
+
+/** Where it need not be known, what keeps it from being known keeps nothing else back. */
+async function seenOnTape(
+  p: Pipeline,
+  bundles: readonly BundleRow[],
+  signal: AbortSignal,
+): Promise<ReadonlySet<BundleId>> {
+  const seen = new Set<BundleId>()
+  for (let from = 0; from < bundles.length; from += maxAtOnce) {
+    const some = bundles.slice(from, from + maxAtOnce)
+    const order = { vault: p.vault, probe: p.tape.probe, locations: some.map(({ location }) => location!) }
+    let states: readonly Residency[]
+    try {
+      states = (await p.movers.run<'residency'>({ kind: 'residency', ...order }, anyMover, signal)).answer.states
+    } catch (error) {
+      if (p.onTape === 'required' || !isOfTargets(error)) throw error
+      p.log.warn(`whether objects are on tape is not known: ${problemsOf(error)[0]!.message}`)
+      return seen
+    }
+    const there = some.filter((_, index) => isOnTape(states[index]!)).map(({ id }) => id)
+    if (there.length > 0) await p.catalog.sawOnTape(there, p.now()) // commit
+    for (const id of there) seen.add(id)
+  }
+  return seen
+}
+
+const notOnTape = ({ did }: TargetRow, waiting: readonly BundleRow[]) =>
+  failure(
+    'NOT_ON_TAPE',
+    `Cannot set ${formatDid(did)} to done: ${waiting.length === 1 ? `${waiting[0]!.location!} is` : `${waiting.length} of its objects are`} not on tape yet`,
+    'Nothing to do: it is looked at again. If it stays so, ask those who run HPSS about migration.',
+  )
 
 interface Asked {
   readonly target: Ready

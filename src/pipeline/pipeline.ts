@@ -1,6 +1,7 @@
 import type { Logger } from 'winston'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Movers, VaultSettings } from '../model/order.ts'
+import type { TapeAccess } from '../model/residency.ts'
 import type { BundleLimits, ObjectSizes } from '../plan/bundles.ts'
 import type { Source } from '../source/source.ts'
 
@@ -14,6 +15,9 @@ export interface Pipeline {
   readonly sizes: ObjectSizes
   readonly limits: BundleLimits
   readonly vault: VaultSettings
+  /** What can be known of the tape behind the vault; whether an object has to be there before its dataset is done. */
+  readonly tape: TapeAccess
+  readonly onTape: 'required' | 'when-known' | 'ignore'
   readonly movers: Movers
   readonly catalog: Catalog
   /** The time of day: what is written down, and what waits longer than this process lives. */

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { failure } from '../model/errors.ts'
 import type { VaultEntry } from '../model/order.ts'
+import type { Residency } from '../model/residency.ts'
 import { asideOf, damagedOf, partOf } from '../vault/names.ts'
 import type { ObjectReader, ObjectWriter, ReadingVault, Vault } from '../vault/vault.ts'
 
@@ -8,9 +9,11 @@ import type { ObjectReader, ObjectWriter, ReadingVault, Vault } from '../vault/v
 export interface MemoryStore {
   owner: string | null
   readonly files: Map<string, Buffer>
+  /** Of those that are not on disk alone. */
+  readonly residency: Map<string, Residency>
 }
 
-export const memoryStore = (): MemoryStore => ({ owner: null, files: new Map() })
+export const memoryStore = (): MemoryStore => ({ owner: null, files: new Map(), residency: new Map() })
 
 function entriesIn({ files }: MemoryStore, directory: string): readonly VaultEntry[] {
   const prefix = directory === '' ? '' : `${directory}/`
@@ -27,6 +30,10 @@ function entriesIn({ files }: MemoryStore, directory: string): readonly VaultEnt
 export const memoryReading = (store: MemoryStore): ReadingVault => ({
   owner: () => store.owner,
   openWhole: (location) => reader(store.files.get(location)),
+  residency: (_, locations) => locations.map((location) => store.residency.get(location) ?? 'disk'),
+  recall: (_, locations) => {
+    for (const location of locations) store.residency.set(location, 'both')
+  },
   list: (directory) => entriesIn(store, directory),
   open(location) {
     const bytes = store.files.get(location)

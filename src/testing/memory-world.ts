@@ -8,6 +8,7 @@ import { execute } from '../mover/execute.ts'
 import { zipFormat } from '../pack/zip.ts'
 import type { Pipeline } from '../pipeline/pipeline.ts'
 import { memoryFiles, memorySource, type MemoryDataset } from './memory-source.ts'
+import { noTape } from '../model/residency.ts'
 import { memoryReading, memoryStore, memoryVault, type MemoryStore } from './memory-vault.ts'
 
 /** What happens to a process that is killed: it does nothing any more. */
@@ -92,6 +93,8 @@ export async function memoryWorld(names: readonly string[], filesEach = 2): Prom
         sizes: format,
         limits: { targetSize: 1e6, maxSize: 1e6 },
         vault: { root: '/vault', mount: null, publish: 'rename', minFree: 0, owner: catalog.id },
+        tape: noTape,
+        onTape: 'when-known',
         movers: inlineMovers(datasets, store, touch, (order) => world.onTouch(`before ${order}`)),
         catalog: touching(catalog, touch),
         now: () => world.time,

@@ -32,6 +32,23 @@ export function vaultCall<T>(operation: string, path: string, call: () => T): T 
   }
 }
 
+/** Errors by which a mount may say that a file is on its way from tape (docs/hpss.md, "Recall"). */
+const staging: readonly string[] = ['EAGAIN', 'EINPROGRESS']
+const stagingPauseMs = 1000
+const asleep = new Int32Array(new SharedArrayBuffer(4))
+
+/** Makes a call again while the mount says that the file comes from tape. It may take hours: a deadline is its caller's. */
+export function whileStaging<T>(call: () => T): T {
+  for (;;) {
+    try {
+      return call()
+    } catch (error) {
+      if (!staging.includes(errnoOf(error) ?? '')) throw error
+      Atomics.wait(asleep, 0, 0, stagingPauseMs)
+    }
+  }
+}
+
 export function vaultFailure(operation: string, path: string, error: unknown): unknown {
   const errno = errnoOf(error)
   if (error instanceof TapeRseError || errno === null) return error

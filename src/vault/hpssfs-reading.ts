@@ -2,9 +2,10 @@ import { closeSync, constants, lstatSync, openSync, readdirSync, readSync, realp
 import { basename, dirname, join } from 'node:path'
 import type { ReadingSettings, VaultEntry } from '../model/order.ts'
 import { errnoOf } from '../io/errno.ts'
-import { vaultCall, vaultFailure } from './failures.ts'
+import { vaultCall, vaultFailure, whileStaging } from './failures.ts'
 import { deviceOfRoot, fileAt, openReader } from './hpssfs.ts'
 import { readOwner } from './marker.ts'
+import { recallBy, residencies } from './residency.ts'
 import type { ReadingVault } from './vault.ts'
 
 /** A POSIX mount of HPSS, read by somebody who may not write there. */
@@ -18,6 +19,20 @@ export function hpssfsReading(settings: ReadingSettings): ReadingVault {
       deviceOfRoot(settings)
       return entriesIn(settings.root, directory)
     },
+    residency(probe, locations) {
+      deviceOfRoot(settings)
+      return residencies(
+        probe,
+        locations.map((location) => join(settings.root, location)),
+      )
+    },
+    recall(command, locations) {
+      deviceOfRoot(settings)
+      recallBy(
+        command,
+        locations.map((location) => join(settings.root, location)),
+      )
+    },
     openWhole(location) {
       deviceOfRoot(settings)
       return openReader(join(settings.root, location))
@@ -27,10 +42,13 @@ export function hpssfsReading(settings: ReadingSettings): ReadingVault {
       const path = join(settings.root, location)
       const bytes = fileAt(path)?.bytes
       if (bytes === undefined) return null
-      const fd = vaultCall('open', path, () => openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW))
+      const fd = vaultCall('open', path, () =>
+        whileStaging(() => openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)),
+      )
       return {
         bytes,
-        readAt: (buffer, at) => vaultCall('read', path, () => readSync(fd, buffer, 0, buffer.length, at)),
+        readAt: (buffer, at) =>
+          vaultCall('read', path, () => whileStaging(() => readSync(fd, buffer, 0, buffer.length, at))),
         close: () => vaultCall('close', path, () => closeSync(fd)),
       }
     },

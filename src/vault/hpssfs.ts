@@ -21,7 +21,7 @@ import type { ReadingSettings, VaultSettings } from '../model/order.ts'
 import { mountAt, readMounts } from '../io/mounts.ts'
 import { syncDirectory } from '../io/sync-directory.ts'
 import { errnoOf } from '../io/errno.ts'
-import { foreignObject, ofPath, vaultCall, vaultFailure } from './failures.ts'
+import { foreignObject, ofPath, vaultCall, vaultFailure, whileStaging } from './failures.ts'
 import { notWritable, readOwner, writeOwner } from './marker.ts'
 import { markerName } from '../model/marker.ts'
 import { asideOf, damagedOf, partOf, trialName } from './names.ts'
@@ -426,7 +426,7 @@ export function openReader(path: string): ObjectReader | null {
   let [fd, direct] = openDirect(path)
   let position = 0
   const read = (buffer: Uint8Array): number => {
-    const got = readSync(fd, buffer, 0, buffer.length, position)
+    const got = whileStaging(() => readSync(fd, buffer, 0, buffer.length, position))
     position += got
     return got
   }
@@ -445,7 +445,9 @@ export function openReader(path: string): ObjectReader | null {
           // Direct reads want aligned memory, lengths and positions; what cannot be had that way is read through the cache.
           if (errnoOf(error) !== 'EINVAL') throw vaultFailure('read', path, error)
           vaultCall('close', path, () => closeSync(fd))
-          fd = vaultCall('open', path, () => openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW))
+          fd = vaultCall('open', path, () =>
+            whileStaging(() => openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)),
+          )
           direct = false
         }
       }
@@ -458,9 +460,9 @@ export function openReader(path: string): ObjectReader | null {
 function openDirect(path: string): [number, boolean] {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW
   try {
-    return [openSync(path, flags | constants.O_DIRECT), true]
+    return [whileStaging(() => openSync(path, flags | constants.O_DIRECT)), true]
   } catch (error) {
     if (!noDirect.includes(errnoOf(error) ?? '')) throw vaultFailure('open', path, error)
-    return [vaultCall('open', path, () => openSync(path, flags)), false]
+    return [vaultCall('open', path, () => whileStaging(() => openSync(path, flags))), false]
   }
 }

@@ -1,4 +1,5 @@
 import type { VaultEntry } from '../model/order.ts'
+import type { Command, Residency, ResidencyProbe } from '../model/residency.ts'
 
 /** An object being written. */
 export interface ObjectWriter {
@@ -37,6 +38,16 @@ export interface ReadingVault {
   open(location: string): RangeReader | null
   /** The same, to be read from start to end, around the page cache where that can be. */
   openWhole(location: string): ObjectReader | null
+  /**
+   * Where the bytes of published objects are; none of them is opened.
+   * @throws TapeRseError RESIDENCY_FAILED
+   */
+  residency(probe: ResidencyProbe, locations: readonly string[]): readonly Residency[]
+  /**
+   * Has objects brought from tape, or not any more, by a command.
+   * @throws TapeRseError RECALL_FAILED
+   */
+  recall(command: Command, locations: readonly string[]): void
 }
 
 /**
