@@ -3,9 +3,10 @@ import { parseArgs } from 'node:util'
 import { benchAgent } from './agent.ts'
 import { resultTable, type Result } from './measure.ts'
 import { benchPack } from './pack.ts'
+import { benchRetrieve } from './retrieve.ts'
 import { benchWaiting } from './waiting.ts'
 
-/** `npm run bench -- [--only pack|agent|waiting] [--rounds N] [--json FILE]`: what the README quotes. Ratios are of the same rounds. */
+/** `npm run bench -- [--only pack|agent|retrieve|waiting] [--rounds N] [--json FILE]`: what the README quotes. Ratios are of the same rounds. */
 const { values } = parseArgs({
   options: { only: { type: 'string' }, rounds: { type: 'string', default: '5' }, json: { type: 'string' } },
 })
@@ -13,6 +14,7 @@ const rounds = Number(values.rounds)
 const suites: readonly (readonly [string, () => Promise<readonly Result[]>])[] = [
   ['pack', () => benchPack(rounds)],
   ['agent', benchAgent],
+  ['retrieve', () => benchRetrieve(rounds)],
   ['waiting', () => benchWaiting(rounds)],
 ]
 

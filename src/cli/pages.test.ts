@@ -21,7 +21,7 @@ function commandsIn(text: string): readonly string[] {
   // What a manifest and a marker begin with are no commands.
   return [
     ...inline.filter((line) => line !== 'manifest' && line !== 'vault'),
-    ...blocks.map((line) => line.replace(/\s+#.*$/u, '')),
+    ...blocks.map((line) => line.replace(/\s+[#>].*$/u, '')),
   ]
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mountAbove, type Mount } from '../io/mounts.ts'
 import type { StuckMover } from '../model/stuck.ts'
 import type { Call, MountSeen } from './whereabouts.ts'
@@ -75,7 +76,12 @@ const isRemote = (mount: MountSeen | null): mount is MountSeen =>
   mount !== null && /^(fuse|nfs|lustre|ceph|smb|cifs|gpfs|9p)/u.test(mount.type)
 
 /** docs/hpss.md, "A mount that hangs": what ends a call, whatever has become of its mount. */
-const freeing = ({ point, device, type }: MountSeen): string =>
-  type.startsWith('fuse')
-    ? `echo 1 > /sys/fs/fuse/connections/${device.split(':')[1]!}/abort`
-    : `umount -f '${point.replaceAll("'", `'\\''`)}'`
+function freeing({ point, device, type }: MountSeen): string {
+  if (!type.startsWith('fuse')) return `umount -f '${point.replaceAll("'", `'\\''`)}'`
+  const connection = `${connections}/${device.split(':')[1]!}`
+  const first = existsSync(connection) ? '' : `mount -t fusectl fusectl ${connections}; `
+  return `${first}echo 1 > ${connection}/abort`
+}
+
+/** Where the kernel shows them, if that file system is mounted: many machines without systemd have none. */
+const connections = '/sys/fs/fuse/connections'

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
+import { readFileSync } from 'node:fs'
 import { expect, test } from '@jest/globals'
 import type { Did } from '../model/did.ts'
-import { audit, breaksDone, type Audited, type AuditedObject, type FindingKind } from './audit.ts'
+import { audit, breaksDone, findingKinds, type Audited, type AuditedObject, type FindingKind } from './audit.ts'
 
 const location = (did: Did, generation: number, part: number) =>
   `${did.scope}/${did.name}/${did.name}.g${generation}.${part}-9.zip`
@@ -121,4 +122,10 @@ test('says nothing of the tags of scopes that it did not ask about', () => {
       expect(audit({ ...world, done: [], polled: () => false })).toEqual([])
     }),
   )
+})
+
+test('docs/operations.md has a row for each finding, the worst first', () => {
+  const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8')
+  const section = page.slice(page.indexOf('\n## The audit\n')).replace(/\n## (?!The audit\n)[^]*/u, '')
+  expect([...section.matchAll(/^\| ([A-Z_]+) /gmu)].map((match) => match[1])).toEqual(findingKinds)
 })

@@ -4,19 +4,15 @@ import { markerName } from '../model/marker.ts'
 import type { TargetState } from '../model/target.ts'
 import { attemptOf } from './place.ts'
 
-/** What Rucio, catalog and vault may disagree in. Codes are stable: scripts match on them. docs/operations.md, "The audit", has them. */
-export type FindingKind =
-  | 'DONE_MISSING'
-  | 'DONE_OTHER_SIZE'
-  | 'DAMAGED'
-  | 'DONE_UNKNOWN'
-  | 'NEED_ARCHIVED'
-  | 'NOT_TOLD'
-  | 'OBJECT_MISSING'
-  | 'OBJECT_OTHER_SIZE'
-  | 'OBJECT_UNKNOWN'
-  | 'SUPERSEDED'
-  | 'LEFTOVER'
+/**
+ * What Rucio, catalog and vault may disagree in; the worst first. Codes are stable: scripts match on them. docs/operations.md, "The audit",
+ * has them.
+ */
+export const findingKinds = [
+  'DONE_MISSING', 'DONE_OTHER_SIZE', 'DAMAGED', 'DONE_UNKNOWN', 'NEED_ARCHIVED', 'NOT_TOLD', 'OBJECT_MISSING', 'OBJECT_OTHER_SIZE',
+  'OBJECT_UNKNOWN', 'SUPERSEDED', 'LEFTOVER',
+] as const // prettier-ignore
+export type FindingKind = (typeof findingKinds)[number]
 
 export interface AuditFinding {
   readonly kind: FindingKind
@@ -76,13 +72,8 @@ export function audit(audited: Audited): readonly AuditFinding[] {
     ...objectFindings(objects, current, audited, moving, sizes),
     ...vaultFindings(audited, moving),
   ]
-  return findings.sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
+  return findings.sort((a, b) => findingKinds.indexOf(a.kind) - findingKinds.indexOf(b.kind))
 }
-
-const order: readonly FindingKind[] = [
-  'DONE_MISSING', 'DONE_OTHER_SIZE', 'DAMAGED', 'DONE_UNKNOWN', 'NEED_ARCHIVED', 'NOT_TOLD', 'OBJECT_MISSING', 'OBJECT_OTHER_SIZE',
-  'OBJECT_UNKNOWN', 'SUPERSEDED', 'LEFTOVER',
-] // prettier-ignore
 
 const isLive = ({ target }: AuditedObject): boolean => target === 'requested' || target === 'frozen'
 
