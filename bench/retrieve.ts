@@ -1,5 +1,15 @@
 import { randomFillSync } from 'node:crypto'
-import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { adler32, hex32 } from '../src/io/adler32.ts'
 import { manifestText } from '../src/model/manifest.ts'
@@ -18,8 +28,9 @@ const cli = join(import.meta.dirname, '..', 'bin', 'tape-rse')
 export async function benchRetrieve(rounds: number): Promise<readonly Result[]> {
   const vault = mkdtempSync('/dev/shm/tape-rse-bench-')
   const nobody = { account: 'nobody', username: 'nobody', password: 'secret' }
-  const site = makeSite({ url: 'http://127.0.0.1:9', agent: nobody, disk: vault }, ['bench'], vault)
+  const site = makeSite({ url: 'http://127.0.0.1:9', agent: nobody, disk: '/nonexistent' }, ['bench'], vault)
   const run = (...args: string[]) => command(cli, ['--config', site.configFile, ...args])
+  writeFileSync(join(vault, '.tape-rse.json'), '{"format":"tape-rse vault","version":1,"catalog":"bench-catalog"}\n')
   try {
     for (let index = 0; index < 1000; index++) makeObject(vault, `night${index}`, 100, 1024)
     const rebuild: number[] = []
@@ -173,12 +184,13 @@ function makeObject(vault: string, name: string, files: number, bytes: number): 
   const { adler32: whole } = format.pack(
     plan,
     () => {
-      let left = bytes
+      let at = 0
       return {
         bytes,
         read(buffer) {
-          const got = member.copy(buffer, 0, 0, Math.min(left, buffer.length))
-          left -= got
+          const from = at % member.length
+          const got = member.copy(buffer, 0, from, from + Math.min(bytes - at, buffer.length))
+          at += got
           return got
         },
         close: () => undefined,

@@ -1,6 +1,4 @@
-import { randomUUID } from 'node:crypto'
 import { fstatSync, readFileSync } from 'node:fs'
-import { createInterface } from 'node:readline/promises'
 import { styleText } from 'node:util'
 import { ERRORS, problemsOf } from './model/errors.ts'
 import type { QuietTerminal, Terminal } from './cli/command.ts'
@@ -17,7 +15,7 @@ async function main(argv: readonly string[]): Promise<number> {
     now,
     clock: () => performance.now(),
     random: Math.random,
-    newId: randomUUID,
+    newId: () => crypto.randomUUID(),
     version,
     print: (text) => void process.stdout.write(`${text}\n`),
     env: process.env,
@@ -61,6 +59,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
 async function ask(question: string): Promise<boolean | null> {
   if (!process.stdin.isTTY) return null
+  const { createInterface } = await import('node:readline/promises')
   const lines = createInterface({ input: process.stdin, output: process.stderr })
   try {
     return /^y(es)?$/iu.test((await lines.question(question)).trim())

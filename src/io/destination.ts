@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import {
   closeSync,
   constants,
@@ -14,6 +13,8 @@ import {
   writeSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { crc32 } from '@node-rs/crc32'
+import { adler32, hex32 } from './adler32.ts'
 import { errnoOf } from './errno.ts'
 
 /** Something in a destination cannot be written; the message is a clause. */
@@ -50,8 +51,11 @@ export interface Destination {
 const nofollow = constants.O_NOFOLLOW
 
 export function destination(root: string): Destination {
-  /** Directories that are known to be no links. */
-  const known = new Set<string>()
+  /**
+   * Directories that are there, and no links; and those that are not there. Who makes one meanwhile, with a file that is wanted in it, is
+   * found out when that is to get its name.
+   */
+  const known = new Map<string, 'there' | 'absent'>()
 
   function pathOf(name: string): string {
     if (name.split('/').some((component) => component === '' || component === '.' || component === '..'))
@@ -61,16 +65,22 @@ export function destination(root: string): Destination {
 
   /** Whether the directory of a name is there; made, if it is to be. */
   function directoryOf(name: string, make: boolean): boolean {
-    let path = root
-    if (make) makeRoot(root)
-    for (const component of name.split('/').slice(0, -1)) {
-      path = join(path, component)
-      if (known.has(path)) continue
-      const what = at(path)
-      if (what === 'nothing' && !make) return false
+    if (make && !known.has(root)) {
+      makeRoot(root)
+      known.set(root, 'there')
+    }
+    for (let slash = name.indexOf('/'); slash > 0; slash = name.indexOf('/', slash + 1)) {
+      const path = `${root}/${name.slice(0, slash)}`
+      const before = known.get(path)
+      if (before === 'there') continue
+      const what = before === 'absent' ? 'nothing' : at(path)
+      if (what !== 'nothing' && what !== 'directory') throw new Unwritable(`${path} is not a directory`)
+      if (what === 'nothing' && !make) {
+        known.set(path, 'absent')
+        return false
+      }
       if (what === 'nothing') call('make', path, () => makeDirectory(path))
-      else if (what !== 'directory') throw new Unwritable(`${path} is not a directory`)
-      known.add(path)
+      known.set(path, 'there')
     }
     return true
   }
@@ -101,13 +111,12 @@ export function destination(root: string): Destination {
   }
 }
 
-/** Short, however long the name is. */
+/** Short, however long the name is. Should two names ever have one, each finds that what the other left is not its own. */
 const draftName = (name: string, tag: string): string =>
-  `.${createHash('sha256').update(`${name}\0${tag}`).digest('hex').slice(0, 24)}.tape-rse.part`
+  `.${[name, tag].map((text) => hex32(crc32(text)) + hex32(adler32(Buffer.from(text)))).join('')}.tape-rse.part`
 
 function openDraft(path: string, part: string): Draft {
-  const fd = call('create', part, () => openSync(part, constants.O_RDWR | constants.O_CREAT | nofollow, 0o666))
-  const { size: kept } = call('stat', part, () => fstatSync(fd))
+  const { fd, kept } = call('create', part, () => createOrOpen(part))
   let end = 0
   let open = true
   const close = () => {
@@ -146,6 +155,17 @@ function openDraft(path: string, part: string): Draft {
   }
 }
 
+function createOrOpen(part: string): { readonly fd: number; readonly kept: number } {
+  const flags = constants.O_RDWR | nofollow
+  try {
+    return { fd: openSync(part, flags | constants.O_CREAT | constants.O_EXCL, 0o666), kept: 0 }
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error
+    const fd = openSync(part, flags)
+    return { fd, kept: fstatSync(fd).size }
+  }
+}
+
 /** A link fails where a name is taken; a rename would replace what has it. Some file systems have no links. */
 function giveName(part: string, path: string): void {
   try {
@@ -175,7 +195,8 @@ function makeDirectory(path: string): void {
 
 function at(path: string): 'nothing' | 'file' | 'directory' | 'other' {
   try {
-    const stat = lstatSync(path)
+    const stat = lstatSync(path, { throwIfNoEntry: false }) // an exception for each name that is free takes longer than to write its file
+    if (stat === undefined) return 'nothing'
     return stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : 'other'
   } catch (error) {
     const errno = errnoOf(error)

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { createHash } from 'node:crypto'
+import { createHash } from '../io/hash.ts'
 import { writeSync } from 'node:fs'
 import { destination, Unwritable, type Destination, type Draft } from '../io/destination.ts'
 import { errnoOf } from '../io/errno.ts'

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash } from '../io/hash.ts'
 import { crc32 } from '@node-rs/crc32'
 import { adler32, adler32Combine, hex32 } from '../io/adler32.ts'
 

@@ -3,7 +3,6 @@ import type { Format } from './format.ts'
 import { sumsOf } from './sums.ts'
 import { readZipDirectory } from './zip-directory.ts'
 import { examineZip, examineZipDeep, readManifestText } from './zip-examine.ts'
-import { extractMembers } from './zip-extract.ts'
 import { layoutOf } from './zip-layout.ts'
 import { proveZip } from './zip-prove.ts'
 import { unpackZip } from './zip-unpack.ts'
@@ -31,8 +30,10 @@ export function zipFormat(): Format {
     },
     manifest: readManifestText,
     directory: readZipDirectory,
-    extract: (members, zip, input, receiverOf, beat) =>
-      extractMembers(members, zip, memory().input, input, receiverOf, beat),
+    extract: async (members, zip, input, receiverOf, beat) => {
+      const { extractMembers } = await import('./zip-extract.ts') // what inflates is seldom wanted
+      await extractMembers(members, zip, memory().input, input, receiverOf, beat)
+    },
     prove: (plan, input, whole, beat) => proveZip(plan, memory().input, input, whole, beat),
   }
 }

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { lstatSync } from 'node:fs'
 import { errnoOf } from '../io/errno.ts'
 import { failure, type ErrorCode } from '../model/errors.ts'
@@ -7,6 +6,9 @@ import { vaultCall } from './failures.ts'
 
 /** What answers later is ended: its caller has a deadline, too. */
 const commandMs = 60_000
+
+/** Few movers ever start a program; all others start sooner without this. */
+const childProcess = () => process.getBuiltinModule('node:child_process')
 
 /** Where the bytes of these files are, in their order. Nothing is opened: an open may fetch a file from tape. */
 export function residencies(probe: ResidencyProbe, paths: readonly string[]): readonly Residency[] {
@@ -27,6 +29,7 @@ export function recallBy(command: Command, paths: readonly string[]): void {
 
 function byAttribute(attribute: string, path: string): Residency {
   const bytes = vaultCall('stat', path, () => lstatSync(path)).size
+  const { spawnSync } = childProcess()
   const args = ['--absolute-names', '--only-values', '--name', attribute, '--', path]
   const { error, status, stdout } = spawnSync('getfattr', args, { timeout: commandMs, killSignal: 'SIGKILL' })
   if (error !== undefined)
@@ -70,7 +73,7 @@ function byCommand(command: Command, paths: readonly string[]): readonly Residen
 }
 
 function run(code: ErrorCode, [program, ...args]: Command, paths: readonly string[]): string {
-  const ran = spawnSync(program, [...args, ...paths], { timeout: commandMs, killSignal: 'SIGKILL' })
+  const ran = childProcess().spawnSync(program, [...args, ...paths], { timeout: commandMs, killSignal: 'SIGKILL' })
   const said = () => ran.stderr.toString().trim().split('\n').at(-1)?.slice(0, 200) ?? ''
   const why =
     ran.error !== undefined
