@@ -151,16 +151,15 @@ describeWithRucio('getting files back', (bed) => {
     const whole = join(dest, 'night/a.fits')
     // Name the part as the program does: it is killed in the middle of a file that it cannot finish.
     const part = await partName(site, dest)
-    for (const [left, code] of [
-      [files['night/a.fits']!.subarray(0, 2_000_000), 0],
-      [Buffer.concat([files['night/a.fits']!, Buffer.from('more')]), 0],
-      [content('other', 2_000_000), 10],
-      [Buffer.alloc(0), 0],
-    ] as const) {
+    for (const left of [
+      files['night/a.fits']!.subarray(0, 2_000_000),
+      Buffer.concat([files['night/a.fits']!, Buffer.from('more')]),
+      content('other', 2_000_000),
+      Buffer.alloc(0),
+    ]) {
       rmSync(whole, { force: true })
       writeFileSync(part, left)
-      expect({ left: left.length, ...(await unpack()) }).toMatchObject({ left: left.length, code })
-      if (code !== 0) expect(await unpack()).toMatchObject({ code: 0 }) // what was wrong with it is gone
+      expect({ left: left.length, ...(await unpack()) }).toMatchObject({ left: left.length, code: 0 })
       expect(below(dest)).toEqual(only('night/a.fits'))
     }
   })
@@ -321,6 +320,6 @@ async function partName(site: Site, dest: string): Promise<string> {
   expect({ code: ran.code, before: before.length, there: existsSync(join(dest, 'night', part!)) }).toEqual({
     ...{ code: 3, before: 3_000_000, there: true },
   })
-  expect(part).toMatch(/^\.[0-9a-f]{24}\.tape-rse\.part$/u)
+  expect(part).toMatch(/^\.[0-9a-f]{32}\.tape-rse\.part$/u)
   return join(dest, 'night', part!)
 }

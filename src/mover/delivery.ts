@@ -106,6 +106,7 @@ function passedOn(write: (bytes: Buffer) => unknown, end: () => unknown, name: s
   return {
     replay: () => 0,
     write,
+    restart: () => undefined, // it had nothing
     end(difference) {
       if (difference === null) end()
       else fail(name, 'mismatch', difference)
@@ -143,6 +144,10 @@ function intoFile(file: Deliverable, tag: string, place: Destination, overwrite:
     },
     write: (bytes) => {
       opened().write(bytes)
+    },
+    restart() {
+      leave(false)
+      draft = null
     },
     end(difference) {
       if (difference !== null) {

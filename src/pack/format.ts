@@ -35,6 +35,8 @@ export interface FileReceiver {
   /** Hands over, from its beginning, as much of the content as it has from an earlier time; returns how many bytes. */
   replay(feed: (bytes: Buffer) => void): number
   write(bytes: Buffer): void
+  /** Drops what it has, also from an earlier time: it is handed the whole content once more. */
+  restart(): void
   /** All of it was read. `difference`: what is wrong with it; null: nothing. */
   end(difference: string | null): void
   /** It could not be read to its end. What is thrown here ends all reading. */

@@ -29,21 +29,37 @@ export function unpackZip(
   for (const [index, file] of sorted.entries()) {
     const from = (position: number) => readAhead(buffer, rangeOf(input, position, ends[index]!), beat)
     const receiver = receiverOf(file)
-    const begin: Stream = stream !== null && at === file.offset ? stream : from(file.offset)
-    stream = begin
+    /** Reads it, from the position on that the stream has; returns how much of it came from an earlier time, or what differs. */
+    const read = (): { readonly kept: number; readonly difference: string | null } => {
+      let kept = 0
+      try {
+        proveMember(file, stamp, stream!, receiver, (replayed) => {
+          kept = replayed
+          if (replayed > 0) stream = from(file.offset + localBytes(file) + replayed)
+          return stream!
+        })
+        return { kept, difference: null }
+      } catch (error) {
+        if (!(error instanceof Differs)) throw error
+        return { kept, difference: error.message }
+      }
+    }
+    if (stream === null || at !== file.offset) stream = from(file.offset)
     at = endOf(file)
     try {
-      proveMember(file, stamp, begin, receiver, (replayed) => {
-        if (replayed > 0) stream = from(file.offset + localBytes(file) + replayed)
-        return stream!
-      })
+      let result = read()
+      if (result.difference !== null && result.kept > 0) {
+        // It may be what was kept that is wrong, and not the object: all of it is read before that is said.
+        receiver.restart()
+        stream = from(file.offset)
+        result = read()
+      }
+      if (result.difference !== null) stream = null
+      receiver.end(result.difference)
     } catch (error) {
       stream = null
-      if (error instanceof Differs) receiver.end(error.message)
-      else receiver.fail(error)
-      continue
+      receiver.fail(error)
     }
-    receiver.end(null)
   }
 }
 
