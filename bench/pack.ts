@@ -35,7 +35,7 @@ async function benchWorkload({ name, files, bytes, aims }: Workload, rounds: num
   const vault: VaultSettings = { root: join(base, 'vault'), mount: null, publish: 'rename', minFree: 0, owner: 'bench' }
   mkdirSync(source)
   mkdirSync(vault.root)
-  const script = join(import.meta.dirname, '..', 'dist', 'mover', 'worker.js')
+  const script = join(import.meta.dirname, '..', 'dist', 'mover', 'worker.cjs')
   const movers = startMovers({
     ...{ script, deadlines: { move: 600_000, look: 600_000 } },
     whereabouts: join(base, 'movers'),

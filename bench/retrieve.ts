@@ -119,7 +119,7 @@ async function benchWhole(name: string, what: string, site: Site, run: RunComman
 
 /** Reading an object back by a warm mover, as `verify` does. */
 async function benchVerify(vault: string, object: Made, rounds: number): Promise<Result> {
-  const script = join(import.meta.dirname, '..', 'dist', 'mover', 'worker.js')
+  const script = join(import.meta.dirname, '..', 'dist', 'mover', 'worker.cjs')
   const whereabouts = mkdtempSync('/dev/shm/tape-rse-bench-')
   const movers = startMovers({ script, deadlines: { move: 600_000, look: 600_000 }, whereabouts })
   const order = { vault: { root: vault, mount: null }, location: object.location, object: object.plan, rate: null }

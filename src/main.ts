@@ -3,13 +3,18 @@ import { styleText } from 'node:util'
 import { ERRORS, problemsOf } from './model/errors.ts'
 import type { QuietTerminal, Terminal } from './cli/command.ts'
 import { printable } from './cli/format.ts'
-import { parse } from './cli/program.ts'
+import { startMover, workerScript } from './mover/start.ts'
 
 /** argv → command → exit code. The only signal handler, and the only place that prints an error. */
 async function main(argv: readonly string[]): Promise<number> {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
     version: string
   }
+  // It takes as long to start as everything else that `get` does: whoever only mentions the word has it ended again.
+  const spareMover =
+    argv.includes('get') && !argv.includes('--to-stdout') ? startMover(workerScript, null, 'ignore') : null
+  spareMover?.on('error', () => undefined) // who wants it is told
+  const { parse } = await import('./cli/program.ts')
   const now = () => new Date()
   const quiet: QuietTerminal = {
     now,
@@ -22,6 +27,7 @@ async function main(argv: readonly string[]): Promise<number> {
     cwd: process.cwd(),
     columns: process.stdout.isTTY ? process.stdout.columns : null,
     showLine: process.stderr.isTTY ? (text) => void process.stderr.write(`\r\u001b[K${text ?? ''}`) : null,
+    spareMover,
     emphasise: (text) => styleText(['bold', 'red'], text, { stream: process.stdout }),
     ask,
     onHangup(listener) {
@@ -53,6 +59,7 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     return report(error, json)
   } finally {
+    spareMover?.kill('SIGKILL')
     if (stop.aborted) endForSure()
   }
 }
@@ -99,4 +106,4 @@ function report(error: unknown, json: boolean): number {
   return exit
 }
 
-process.exitCode = await main(process.argv.slice(2))
+void main(process.argv.slice(2)).then((code) => (process.exitCode = code))

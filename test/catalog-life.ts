@@ -28,7 +28,7 @@ const frozenAs = (id: TargetId, name: string, parts: number) => ({
   bundles: Array.from({ length: parts }, (_, index) => ({
     part: index + 1,
     parts,
-    manifest: '{}',
+    manifest: '{"closed_at":"2026-01-01T00:00:00.000Z"}',
     bytes: 1000,
     entries: [entry(`${name}.${index + 1}`)],
     offsets: [100],

@@ -58,10 +58,10 @@ function check(part: string, of: unknown): void {
   }
 }
 
-try {
-  const path = await backUp()
-  process.stdout.write(JSON.stringify({ path, bytes: statSync(path).size }))
-} catch (error) {
-  process.stdout.write(JSON.stringify({ error: error instanceof Error ? error.message : String(error) }))
-  process.exitCode = 1
-}
+backUp().then(
+  (path) => process.stdout.write(JSON.stringify({ path, bytes: statSync(path).size })),
+  (error: unknown) => {
+    process.stdout.write(JSON.stringify({ error: error instanceof Error ? error.message : String(error) }))
+    process.exitCode = 1
+  },
+)

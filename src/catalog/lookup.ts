@@ -1,5 +1,4 @@
 import type { BundleId } from '../model/bundle.ts'
-import { closedAtOf } from '../model/manifest.ts'
 import { noTape, type TapeAccess } from '../model/residency.ts'
 import type { Ask } from './ask.ts'
 import type { ArchivedFile, ArchivedObject, CatalogLookup, Recall, VaultPlace } from './catalog.ts'
@@ -14,15 +13,13 @@ import {
   type TargetTable,
 } from './tables.ts'
 
-/** Enough of a manifest to read when its dataset was closed; all of it can be large. */
-const head = 'substr(bundles.manifest, 1, 4096) AS head'
 const objectColumns = `bundles.id, bundles.pipeline, targets.scope, targets.name, targets.generation, targets.state AS target_state,
   bundles.part, bundles.parts, bundles.state, bundles.location, bundles.bytes, bundles.files, bundles.written_at, bundles.confirmed_at,
-  bundles.removed_at, bundles.verified_at, bundles.damage, bundles.on_tape_at, targets.rebuilt_at, ${head}`
+  bundles.removed_at, bundles.verified_at, bundles.damage, bundles.on_tape_at, bundles.closed_at,
+  targets.rebuilt_at`
 
 type ObjectRow = Pick<TargetTable, 'scope' | 'name' | 'generation' | 'rebuilt_at'> & {
   readonly target_state: TargetTable['state']
-  readonly head: string
 } & Pick<
     BundleTable,
     | 'id'
@@ -39,6 +36,7 @@ type ObjectRow = Pick<TargetTable, 'scope' | 'name' | 'generation' | 'rebuilt_at
     | 'verified_at'
     | 'damage'
     | 'on_tape_at'
+    | 'closed_at'
   >
 
 /** What it takes to find a file again. */
@@ -142,7 +140,7 @@ const objectOf = (row: ObjectRow): ArchivedObject => ({
   location: row.location,
   bytes: row.bytes,
   files: row.files,
-  closedAt: closedAtOf(row.head),
+  closedAt: new Date(row.closed_at),
   writtenAt: date(row.written_at),
   confirmedAt: date(row.confirmed_at),
   verifiedAt: date(row.verified_at),

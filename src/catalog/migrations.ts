@@ -198,6 +198,9 @@ const tape: Migration = {
     for (const statement of [
       sql`ALTER TABLE pipelines ADD COLUMN tape TEXT`,
       sql`ALTER TABLE bundles ADD COLUMN on_tape_at TEXT`,
+      // A manifest can be of many megabytes: what every reader needs of it stands beside it.
+      sql`ALTER TABLE bundles ADD COLUMN closed_at TEXT`,
+      sql`UPDATE bundles SET closed_at = substr(manifest, instr(manifest, '"closed_at":"') + 13, 24)`,
       sql`CREATE TABLE recalls (
         id BIGINT PRIMARY KEY,
         bundle_id BIGINT NOT NULL REFERENCES bundles (id),

@@ -1,3 +1,4 @@
+import { closedAtOf } from '../model/manifest.ts'
 import type { BundleId } from '../model/bundle.ts'
 import type { TargetId } from '../model/target.ts'
 import type { Recovered } from './catalog.ts'
@@ -37,7 +38,14 @@ export function recoveryMethods(db: Db) {
             .values({
               ...{ id: bundle, target_id: id, pipeline, turn: id, part: planned.part, parts: planned.parts },
               ...{ state: 'written', location, bytes: planned.bytes, files: planned.entries.length },
-              ...{ manifest: planned.manifest, adler32, written_at: time, mismatches: 0, moved: 0 },
+              ...{
+                manifest: planned.manifest,
+                closed_at: closedAtOf(planned.manifest).toISOString(),
+                adler32,
+                written_at: time,
+                mismatches: 0,
+                moved: 0,
+              },
               // Numbers of attempts are never used twice: there may be parts of earlier ones.
               ...{ attempts: attempts + 1, debris: attempts > 0 ? 1 : 0 },
             })

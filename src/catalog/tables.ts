@@ -114,6 +114,8 @@ export interface BundleTable {
   bytes: number
   files: number
   manifest: string
+  /** As the manifest has it: when the dataset was closed, whatever happened since. */
+  closed_at: string
   /** Part files 1 to this may exist. */
   attempts: number
   /** The attempt that a worker is at; null if none is. */

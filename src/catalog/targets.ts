@@ -1,4 +1,5 @@
 import { sql, type Transaction } from 'kysely'
+import { closedAtOf } from '../model/manifest.ts'
 import type { BundleId, PlannedBundle } from '../model/bundle.ts'
 import { didKey, type Did } from '../model/did.ts'
 import type { Problem } from '../model/errors.ts'
@@ -390,6 +391,7 @@ async function insertBundles(trx: Trx, target: TargetId, bundles: readonly Plann
         bytes: bundle.bytes,
         files: bundle.entries.length,
         manifest: bundle.manifest,
+        closed_at: closedAtOf(bundle.manifest).toISOString(),
         attempts: 0,
         debris: 0,
         mismatches: 0,

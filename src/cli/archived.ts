@@ -89,7 +89,7 @@ const byWriting = (a: Picked, b: Picked): number =>
   (a.object.writtenAt?.getTime() ?? 0) - (b.object.writtenAt?.getTime() ?? 0) || a.object.id - b.object.id
 
 /** One file, without its dataset: out of the object that was proven last. */
-async function pickFile(catalog: CatalogLookup, { did, files }: Wish): Promise<readonly Picked[]> {
+async function pickFile(catalog: CatalogLookup, { did, files, generation }: Wish): Promise<readonly Picked[]> {
   const copies = await catalog.filesNamed(did)
   if (copies.length === 0)
     throw failure(
@@ -101,7 +101,14 @@ async function pickFile(catalog: CatalogLookup, { did, files }: Wish): Promise<r
     throw failure('USAGE', `Cannot take files out of ${did}: it is a file`, 'Leave out --file, or name a dataset.')
   const proven = ({ object }: (typeof copies)[number]) =>
     isPublished(object) ? (object.confirmedAt?.getTime() ?? 0) : -1
-  const [best] = [...copies].sort((a, b) => proven(b) - proven(a))
+  const wanted = copies.filter(({ object }) => generation === null || object.generation === generation)
+  if (wanted.length === 0)
+    throw failure(
+      'UNKNOWN_DID',
+      `Cannot find ${did} in generation ${generation!}: it is in no object of that generation`,
+      `\`tape-rse where ${did}\` shows where it is.`,
+    )
+  const [best] = [...wanted].sort((a, b) => proven(b) - proven(a))
   return [{ object: best!.object, files: [best!.file] }]
 }
 

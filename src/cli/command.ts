@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import type { Ambient } from '../app.ts'
 import type { LogSettings } from './log.ts'
 
@@ -15,6 +16,8 @@ export interface Terminal extends Ambient {
   readonly ask: (question: string) => Promise<boolean | null>
   /** Makes a text stand out, where standard output is a terminal that wants it ($NO_COLOR). */
   readonly emphasise: (text: string) => string
+  /** A mover that was started for a command that may want one; null: none was. */
+  readonly spareMover: ChildProcess | null
   /** From now on `log` writes like this. */
   readonly configureLog: (settings: LogSettings) => void
   /** Calls the listener at each SIGHUP; returns the function that ends that. */

@@ -5,7 +5,7 @@ import type { Delivery, Fetched, FetchFailure } from '../model/order.ts'
 import type { Supervisor } from '../mover/supervisor.ts'
 import { isPublished, openNamed, pick, placeOf, whyNotPublished, type Picked, type Wish } from './archived.ts'
 import type { GlobalOptions, QuietTerminal } from './command.ts'
-import { fetchOrder, mayBeOnTape, type Batch, type Wanted } from './fetching.ts'
+import { fetchOrder, mayBeOnTape, type Batch, type Wanted } from './batch.ts'
 import { jsonText, plural, printable } from './format.ts'
 import { progressOf, type Progress } from './progress.ts'
 import { generationOf } from './selection.ts'
@@ -63,7 +63,7 @@ async function* inTurn(
     yield* batches
     return
   }
-  const { throughTape } = await import('./recalling.ts')
+  const { throughTape } = await import('./through-tape.ts')
   yield* throughTape(batches, options, movers, terminal, signal)
 }
 
@@ -108,7 +108,7 @@ function batchOf(picked: Picked, place: VaultPlace): Batch {
   return { ...batch, bytes, known, order: (to) => fetchOrder(picked, place, to) }
 }
 
-/** A zip whose names are not known yet is looked at by the mover. */
+/** How many files a zip of others has is not known here: mover/extract.ts checks that again. */
 function checkOutput({ toStdout, dest }: GetOptions, batches: readonly Batch[]): void {
   if (toStdout !== true) return
   if (dest !== undefined)

@@ -8,7 +8,7 @@ import type { Supervisor } from '../mover/supervisor.ts'
 import { layoutOf } from '../pack/zip-layout.ts'
 import { checkMemberNames } from '../pack/zip-names.ts'
 import { refusing } from '../pack/zip-refusal.ts'
-import { fetchOrder, type Batch, type Wanted } from './fetching.ts'
+import { fetchOrder, type Batch, type Wanted } from './batch.ts'
 import { isGlob } from './selection.ts'
 
 interface WishAt {

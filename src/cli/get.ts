@@ -10,7 +10,7 @@ import { readingMovers } from './reading-movers.ts'
 export const get: Run<GetOptions, QuietTerminal> = async (options, terminal, signal) => {
   const movers = readingMovers(options, terminal)
   try {
-    movers.warm() // it starts while the rest of this program is loaded, and the catalog asked
+    movers.warm(options.toStdout === true ? null : terminal.spareMover) // it starts while the rest of this program is loaded, and the catalog asked
     const { deliver } = await import('./deliver.ts')
     return await deliver(options, movers, terminal, signal)
   } finally {

@@ -141,7 +141,11 @@ export function parse(argv: readonly string[], version: string): Parsed {
     .description('what was archived, with its checksums')
     .option('--format <format>', 'text, json, adler32, md5sum or sha256sum (which reads all of it)', 'text')
     .option('--generation <n>', 'of an earlier generation')
-    .option('--patience <time>', 'how long a read may take, for instance while a tape is mounted', '30m')
+    .option(
+      '--patience <time>',
+      'how long a read may go on without a byte, for instance while a tape is mounted',
+      '30m',
+    )
     .option(...json)
     .action((did: string, _, command: Command) =>
       read(async () => (await import('./manifest.ts')).manifest, { ...command.optsWithGlobals<object>(), did }),
@@ -161,7 +165,11 @@ export function parse(argv: readonly string[], version: string): Parsed {
       '--wait',
       'for what is on tape only, until it has arrived; without it that is asked for, and the rest delivered',
     )
-    .option('--patience <time>', 'how long a read may take, for instance while a tape is mounted', '30m')
+    .option(
+      '--patience <time>',
+      'how long a read may go on without a byte, for instance while a tape is mounted',
+      '30m',
+    )
     .option(...json)
     .action((first: string | undefined, second: string | undefined, { from }: { from?: string }, command: Command) => {
       if (from !== undefined && second !== undefined)

@@ -1,6 +1,7 @@
 import { parseDuration } from '../config/units.ts'
 import { failure } from '../model/errors.ts'
-import { killMs, startSupervisor, workerScript, type Supervisor } from '../mover/supervisor.ts'
+import { workerScript } from '../mover/start.ts'
+import { killMs, startSupervisor, type Supervisor } from '../mover/supervisor.ts'
 import type { QuietTerminal } from './command.ts'
 
 /** What commands that read objects have in common. */

@@ -8,7 +8,7 @@ import { placeOf } from './archived.ts'
 import type { GlobalOptions, Run } from './command.ts'
 import { configOf } from './config.ts'
 import { agoText, bytesText, jsonText, plural, table } from './format.ts'
-import { atOnce, onTapeOnly } from './recalling.ts'
+import { atOnce, onTapeOnly } from './through-tape.ts'
 import { didOf } from './selection.ts'
 
 /** A request, and where its object is. */

@@ -89,7 +89,8 @@ async function chosen(
   const all = [...objects.values()]
   const wanted = Math.ceil(share * all.length)
   const lots = all.map((object) => ({ object, lot: random() })).sort((a, b) => a.lot - b.lot)
-  return lots.slice(0, wanted).map(({ object }) => object)
+  const drawn = new Set(lots.slice(0, wanted).map(({ object }) => object))
+  return all.filter((object) => drawn.has(object))
 }
 
 /** What the config says of a pipeline whose objects are read. */
@@ -192,11 +193,8 @@ function report(
         .map((kind) => terminal.emphasise(`${count(kind)} ${kind}`)),
     ]
     const stopped = outcomes.length < wanted ? ` Of ${wanted}; the others are next when it is called again.` : ''
-    const longest = outcomes[0]?.object
-    const since =
-      longest === undefined
-        ? ''
-        : `, the longest ago ${agoText(longest.verifiedAt ?? longest.confirmedAt!, terminal.now())}`
+    const oldest = Math.min(...outcomes.map(({ object }) => (object.verifiedAt ?? object.confirmedAt!).getTime()))
+    const since = outcomes.length === 0 ? '' : `, the longest ago ${agoText(new Date(oldest), terminal.now())}`
     terminal.print(
       `${plural(outcomes.length, 'object')} read back (${bytesText(bytes)}${since}): ${parts.join(', ')}.${stopped}`,
     )

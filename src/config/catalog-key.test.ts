@@ -21,6 +21,20 @@ test('catalogNamed() finds the catalog, whatever else is wrong in the config', a
 })
 
 test.each([
+  ['catalog: /a/b.db # on a local disk\nmovers: 2\n', '/a/b.db'],
+  ['# mine\n\nmovers: 2\ncatalog:   /a/b.db\n', '/a/b.db'],
+  ['catalog: /a/b.db\n  c.db\n', '/a/b.db c.db'],
+  ['catalog: "/a/b.db"\n', '/a/b.db'],
+  ["'catalog': /a/b.db\n", '/a/b.db'],
+  ['{ movers: 2,\ncatalog: /a/b.db\n}\n', '/a/b.db'],
+  ['catalog: /a#b.db\n', '/a#b.db'],
+  ['catalog:\n  /a/b.db\n', '/a/b.db'],
+  ['note: |\n  catalog: /no/b.db\ncatalog: /a/b.db', '/a/b.db'],
+])('catalogNamed() reads %j as YAML has it', async (text, path) => {
+  expect(await named(text)).toBe(path)
+})
+
+test.each([
   ['no YAML', 'catalog: [/var/lib\n'],
   ['no text', Buffer.from([0x63, 0xff])],
   ['a list', '- catalog: /var/lib/catalog.db\n'],

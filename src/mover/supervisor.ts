@@ -1,5 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { join } from 'node:path'
+import type { ChildProcess } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readMounts } from '../io/mounts.ts'
 import { isAlive } from '../io/processes.ts'
@@ -16,11 +15,9 @@ import {
 import type { StuckMover } from '../model/stuck.ts'
 import { converse, exits } from './conversation.ts'
 import { died, isProbe, rootHangs, rootsOf, stalledAt, stuckError, unknownCall, unstarted } from './failures.ts'
+import { startMover } from './start.ts'
 import { rootOn, stuckMovers, type Root } from './stuck.ts'
 import { forget, lastCallOf, strays, makeWhereabouts, type Call } from './whereabouts.ts'
-
-/** What a mover runs. */
-export const workerScript = join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? 'worker.ts' : 'worker.js')
 
 /** How long a mover that was killed has to end. */
 export const killMs = 5_000
@@ -51,8 +48,8 @@ export interface Deadlines {
 }
 
 export interface Supervisor extends Movers {
-  /** Starts a mover, for an order that is to come soon. */
-  warm(): void
+  /** Starts a mover, for an order that is to come soon; or takes one that was started by startMover() as its own. */
+  warm(spare: ChildProcess | null): void
   /** Changes how many orders move data at once, and their deadlines. Movers that are at work finish what they are at. */
   adjust(movers: number, deadlines: Deadlines): void
   /** Ends the movers of agents that are gone. Those that do not end count as stuck. */
@@ -81,8 +78,8 @@ interface Waiter {
 
 const moving: readonly OrderKind[] = ['pack', 'prove', 'fetch', 'extract', 'survey', 'examine', 'verify']
 
-/** A mover lives long and makes short-lived things: without these its heap grows to twice what it needs (bench/pack.ts). */
-const frugal: readonly string[] = ['--max-semi-space-size=2', '--optimize-for-size']
+const hasEnded = ({ pid, exitCode, signalCode }: ChildProcess): boolean =>
+  pid === undefined || exitCode !== null || signalCode !== null
 
 /**
  * Keeps warm child processes and hands each order to one of them. A kill is a request, not a fact: a process that hangs in a
@@ -110,13 +107,10 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
   }
 
   function hire(): Mover {
-    const node = ['--disable-warning=ExperimentalWarning', ...frugal]
-    const told = [String(process.pid), ...(whereabouts === null ? [] : [whereabouts])]
-    const child = spawn(process.execPath, [...node, options.script, ...told], {
-      detached: true, // its own process group: a terminal's Ctrl-C reaches the control process alone
-      stdio: ['ignore', options.output ?? 'ignore', 'pipe', 'ipc'],
-      env: {},
-    })
+    return take(startMover(options.script, whereabouts, options.output ?? 'ignore'))
+  }
+
+  function take(child: ChildProcess): Mover {
     const mover: Mover = { child, pid: child.pid ?? null, busy: null, errors: '' }
     child.stderr?.on('data', (chunk: Buffer) => (mover.errors = (mover.errors + chunk.toString()).slice(-2000)))
     child.on('error', () => {
@@ -280,7 +274,10 @@ export function startSupervisor(options: SupervisorOptions): Supervisor {
 
   return {
     run,
-    warm: () => void hire(),
+    warm(spare) {
+      if (spare === null || hasEnded(spare)) hire()
+      else take(spare)
+    },
     endStrays,
     adjust(movers, newDeadlines) {
       size = movers

@@ -32,7 +32,10 @@ export interface RangeInput {
 
 /** Who gets the content of a file as it is read. Nothing of it is known to be right before `end`. */
 export interface FileReceiver {
-  /** Hands over, from its beginning, as much of the content as it has from an earlier time; returns how many bytes. */
+  /**
+   * Hands over, from its beginning, as much of the content as it has from an earlier time; returns how many bytes. Not called by `extract`,
+   * which hands all of it over.
+   */
   replay(feed: (bytes: Buffer) => void): number
   write(bytes: Buffer): void
   /** Drops what it has, also from an earlier time: it is handed the whole content once more. */
@@ -78,7 +81,7 @@ export interface ZipMember {
   readonly limit: number
 }
 
-/** How a bundle becomes one object. All calls are synchronous: they run in a mover. */
+/** How a bundle becomes one object. All calls but `extract` are synchronous: they run in a mover. */
 export interface Format {
   /** Bytes of an object but for its files and manifest. Exact, for any set of names. */
   overhead(manifestBytes: number, names: readonly { readonly name: string; readonly bytes: number }[]): number
@@ -105,7 +108,8 @@ export interface Format {
     beat: Beat,
   ): { bytes: number; adler32: string }
   /**
-   * Reads files out of an object, in the order of their offsets, each by one range and nothing else of the object; compares header,
+   * Reads files out of an object, in the order of their offsets, and nothing else of the object; neighbours by one range. What a receiver has
+   * kept is not read, unless the file turns out wrong: then all of it is, once more. Compares header,
    * content and descriptor of each with what was planned. What is wrong with one does not keep it from the others.
    * @param time of every member: seconds since the epoch
    */

@@ -6,7 +6,7 @@ import { anyMover } from '../model/order.ts'
 import { maxAtOnce } from '../model/residency.ts'
 import type { Supervisor } from '../mover/supervisor.ts'
 import type { GlobalOptions, QuietTerminal } from './command.ts'
-import { mayBeOnTape, type Askable, type Batch } from './fetching.ts'
+import { mayBeOnTape, type Askable, type Batch } from './batch.ts'
 import { agoText, plural } from './format.ts'
 
 /** What recalls are remembered in; null where this user may not write there. */
@@ -54,7 +54,10 @@ export async function* throughTape(
   }
 }
 
-/** Objects as they arrive, however long that takes; what has lapsed is asked for again. */
+/**
+ * Objects as they arrive, however long that takes. With a memory, what has lapsed is asked for again, and what somebody cancelled is given
+ * up; without one they are waited for. If anything cannot be asked for, all that are left are given as unreadable.
+ */
 async function* arrivals(
   wanted: readonly Askable[],
   since: Date,
