@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -73,7 +74,7 @@ describeWithRucio('backups of the catalog', (bed) => {
     await run()
     expect(await site.run('backup', directory)).toMatchObject({ code: 0 })
     const [copy] = backups()
-    expect(copy).toMatch(/^catalog\.\d{8}T\d{6}Z\.db$/u)
+    expect(copy).toMatch(/^catalog\.[0-9a-f]{8}\.\d{8}T\d{6}Z\.db$/u)
     expect(backups().length).toBe(1) // one file, that needs no other
     await seed('later')
     await run()
@@ -103,15 +104,24 @@ describeWithRucio('backups of the catalog', (bed) => {
     await run()
     expect(backups().length).toBe(1)
     expect((await site.run('status')).out).toContain(`The catalog was backed up`)
-    for (const day of ['20200101', '20200102', '20200103'])
-      writeFileSync(join(directory, `catalog.${day}T000000Z.db`), '')
-    writeFileSync(join(directory, 'catalog.mine.db'), 'mine')
+    const stem = backups()[0]!.slice(0, 'catalog.01234567.'.length)
+    const others = ['20200101', '20200102', '20990103'].map((day) => `${stem}${day}T000000Z.db`)
+    for (const other of others) writeFileSync(join(directory, other), '')
+    const half = join(directory, `.${stem}20200101T000000Z.db.part`)
+    writeFileSync(half, 'left by one that was stopped')
+    utimesSync(half, 0, 0)
+    for (const not of ['catalog.mine.db', 'catalog.76543210.20200101T000000Z.db'])
+      writeFileSync(join(directory, not), 'of another')
     expect(await site.run('backup')).toMatchObject({ code: 0 })
+    // The newest of the others, though by a clock that was ahead; the one made now; and what belongs to others.
+    expect(existsSync(half)).toBe(false)
     const left = backups()
-    expect(left.length).toBe(3)
+    expect(left.length).toBe(4)
     expect(left).toContain('catalog.mine.db')
-    for (const file of left.filter((name) => name.startsWith('catalog.2')))
-      expect(whole(join(directory, file))).toEqual({ integrity_check: 'ok' })
+    expect(left).toContain('catalog.76543210.20200101T000000Z.db')
+    expect(left).toContain(others[2])
+    const made = left.find((name) => name.startsWith(stem) && name !== others[2])!
+    expect(whole(join(directory, made))).toEqual({ integrity_check: 'ok' })
   })
 
   test('are made by a running agent, and a directory that is gone stops nothing', async () => {

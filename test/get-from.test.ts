@@ -151,10 +151,22 @@ describe('get --from, of the directory of a dataset', () => {
     const of = join(directory, 'parts')
     makeObject(join(of, 'd.2-of-2.zip'), second, { part: 2, parts: 2 })
     const { code, out } = await get(of, dest)
-    expect([code, out]).toEqual([3, expect.stringContaining('part 1 of 2: its object is not there')])
+    expect([code, out]).toEqual([3, expect.stringContaining('part 1 of 2: no object there')])
     expect(below(dest)).toEqual(second)
     expect(await get(of, dest, '--file', 'night/empty')).toMatchObject({ code: 0 })
     expect(await get(of, dest, '--file', 'night/a.fits')).toMatchObject({ code: 3 })
+  })
+
+  test('never takes an older generation for the newest because that cannot be read', async () => {
+    const of = join(directory, 'older')
+    makeObject(join(of, 'd.g1.1-1.zip'), first)
+    const newer = makeObject(join(of, 'd.g2.1-1.zip'), second, { generation: 2 })
+    const bytes = readFileSync(newer)
+    bytes[bytes.indexOf('"generation"')]! ^= 1
+    writeFileSync(newer, bytes)
+    const { code, out } = await get(of, dest)
+    expect([code, out]).toEqual([10, expect.stringContaining('d.g2.1-1.zip: what it holds is not known')])
+    expect(await get(of, dest, '--generation', '1')).toMatchObject({ code: 0 })
   })
 
   test('of several datasets, or of none, is refused', async () => {

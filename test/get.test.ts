@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import {
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -162,6 +163,19 @@ describeWithRucio('getting files back', (bed) => {
       expect({ left: left.length, ...(await unpack()) }).toMatchObject({ left: left.length, code: 0 })
       expect(below(dest)).toEqual(only('night/a.fits'))
     }
+  })
+
+  test('what was left between getting its name and losing the other is not written into', async () => {
+    expect(await get(`${scope}:night/a.fits`, dest)).toMatchObject({ code: 0 })
+    const whole = join(dest, 'night/a.fits')
+    const part = await partName(site, dest)
+    rmSync(part)
+    writeFileSync(whole, 'mine now')
+    renameSync(whole, join(dest, 'mine'))
+    linkSync(join(dest, 'mine'), part)
+    expect(await get(`${scope}:night/a.fits`, dest)).toMatchObject({ code: 0 })
+    expect(readFileSync(join(dest, 'mine'), 'utf8')).toBe('mine now')
+    expect(below(dest)['night/a.fits']).toBe(digests(files)['night/a.fits'])
   })
 
   test('nothing is written through a link in the destination', async () => {

@@ -10,56 +10,68 @@ import { openFile } from './file.ts'
  */
 const [catalog, directory, keep, time] = process.argv.slice(2) as [string, string, string, string]
 
-/** Backups of this catalog, the newest last: their names sort as the times pass. */
-const stem = basename(catalog).replace(/\.db$/u, '')
-const isBackup = (name: string): boolean =>
-  name.startsWith(`${stem}.`) && /^\d{8}T\d{6}Z\.db$/u.test(name.slice(stem.length + 1))
-const nameAt = (iso: string): string => `${stem}.${iso.replaceAll(/[-:]|\.\d+/gu, '')}.db`
-const partOf = (name: string): string => `.${name}.part`
+const idOf = (sqlite: DatabaseSync): string => (sqlite.prepare('SELECT id FROM catalog').get() as { id: string }).id
 
-const id = (sqlite: DatabaseSync): unknown => sqlite.prepare('SELECT id FROM catalog').get()
+/** A part that nobody has written to for so long was left by a backup that was stopped. */
+const leftMs = 30 * 60_000
 
-async function backUp(): Promise<string> {
-  const name = nameAt(time)
-  const part = join(directory, partOf(name))
-  // What a backup that was stopped has left is worth nothing.
-  for (const left of readdirSync(directory))
-    if (/^\..*\.part(-journal|-wal|-shm)?$/u.test(left) && isBackup(left.slice(1).replace(/\.part.*$/u, '')))
-      rmSync(join(directory, left))
+async function backUp(): Promise<{ readonly path: string; readonly bytes: number }> {
   const { sqlite } = openFile(catalog, false, true)
   try {
+    const id = idOf(sqlite)
+    // Backups of this catalog, the newest last: their names sort as the times pass. Others may have theirs in the same place.
+    const stem = `${basename(catalog).replace(/\.db$/u, '')}.${id.replaceAll(/\W/gu, '').slice(0, 8)}.`
+    const isBackup = (name: string) => name.startsWith(stem) && /^\d{8}T\d{6}Z\.db$/u.test(name.slice(stem.length))
+    const name = `${stem}${time.replaceAll(/[-:]|\.\d+/gu, '')}.db`
+    const part = join(directory, `.${name}.part`)
+    removeLeft((left) => isBackup(left.slice(1).replace(/\.part.*$/u, '')))
     await backup(sqlite, part)
-    check(part, id(sqlite))
+    check(part, id)
+    const fd = openSync(part, 'r')
+    try {
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+    const path = join(directory, name)
+    renameSync(part, path)
+    syncDirectory(directory)
+    // By a clock that was ahead others are of the future: this one stays, whatever they say.
+    const others = readdirSync(directory).filter((other) => isBackup(other) && other !== name)
+    for (const old of others
+      .sort()
+      .reverse()
+      .slice(Number(keep) - 1))
+      rmSync(join(directory, old))
+    return { path, bytes: statSync(path).size }
   } finally {
     sqlite.close()
   }
-  const fd = openSync(part, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
+}
+
+function removeLeft(isOurs: (name: string) => boolean): void {
+  for (const left of readdirSync(directory)) {
+    if (!/^\..*\.part(-journal|-wal|-shm)?$/u.test(left) || !isOurs(left)) continue
+    const written = statSync(join(directory, left), { throwIfNoEntry: false })?.mtimeMs
+    if (written !== undefined && Date.parse(time) - written > leftMs) rmSync(join(directory, left), { force: true })
   }
-  renameSync(part, join(directory, name))
-  syncDirectory(directory)
-  for (const old of readdirSync(directory).filter(isBackup).sort().slice(0, -Number(keep))) rmSync(join(directory, old))
-  return join(directory, name)
 }
 
 /** A copy that cannot be read is none. */
-function check(part: string, of: unknown): void {
+function check(part: string, id: string): void {
   const copy = new DatabaseSync(part)
   try {
     copy.exec('PRAGMA journal_mode = DELETE') // one file, that needs no other beside it
     const found = copy.prepare('PRAGMA integrity_check').all() as { integrity_check: string }[]
     if (found[0]?.integrity_check !== 'ok') throw new Error(`the copy is damaged: ${found[0]?.integrity_check ?? ''}`)
-    if (JSON.stringify(id(copy)) !== JSON.stringify(of)) throw new Error('the copy is not of this catalog')
+    if (idOf(copy) !== id) throw new Error('the copy is not of this catalog')
   } finally {
     copy.close()
   }
 }
 
 backUp().then(
-  (path) => process.stdout.write(JSON.stringify({ path, bytes: statSync(path).size })),
+  (made) => process.stdout.write(JSON.stringify(made)),
   (error: unknown) => {
     process.stdout.write(JSON.stringify({ error: error instanceof Error ? error.message : String(error) }))
     process.exitCode = 1

@@ -189,11 +189,15 @@ export function bundleMethods(db: Db) {
         return true
       }),
 
-    sawOnTape: (bundles: readonly BundleId[], at: Date): Promise<void> =>
+    sawOnTape: (bundles: Parameters<Catalog['sawOnTape']>[0], at: Date): Promise<void> =>
       db.transaction().execute(async (trx) => {
-        for (const id of bundles) {
+        for (const { id, confirmedAt } of bundles) {
           const update = trx.updateTable('bundles').set({ on_tape_at: at.toISOString() }).where('id', '=', id)
-          await update.where('state', '=', 'confirmed').where('on_tape_at', 'is', null).execute()
+          await update
+            .where('state', '=', 'confirmed')
+            .where('confirmed_at', '=', confirmedAt.toISOString())
+            .where('on_tape_at', 'is', null)
+            .execute()
         }
       }),
 
@@ -204,7 +208,8 @@ export function bundleMethods(db: Db) {
           const open = trx.updateTable('recalls').where('bundle_id', '=', id).where('ended_at', 'is', null)
           await open
             .set({ ended_at: at.toISOString(), outcome: 'lapsed' })
-            .where('asked_at', '<', lapsed.toISOString())
+            // By a clock that was ahead it was asked for in the future: nobody knows how long ago that is.
+            .where((eb) => eb.or([eb('asked_at', '<', lapsed.toISOString()), eb('asked_at', '>', at.toISOString())]))
             .execute()
           const others = trx
             .selectFrom('recalls')

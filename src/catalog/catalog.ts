@@ -508,8 +508,8 @@ export interface Catalog extends CatalogReader {
   recall(bundles: readonly BundleId[], by: string, at: Date, lapsed: Date): Promise<readonly BundleId[]>
   /** Ends requests; those that have ended already stay as they are. */
   endRecalls(bundles: readonly BundleId[], outcome: RecallOutcome, at: Date): Promise<void>
-  /** Confirmed objects are known to be on tape. */
-  sawOnTape(bundles: readonly BundleId[], at: Date): Promise<void>
+  /** Objects that were confirmed at these times are known to be on tape. */
+  sawOnTape(bundles: readonly { readonly id: BundleId; readonly confirmedAt: Date }[], at: Date): Promise<void>
   /** Whether this catalog has claimed a vault root before. */
   knowsVault(root: string): Promise<boolean>
   rememberVault(root: string, at: Date): Promise<void>

@@ -634,13 +634,15 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
       await assigned('a')
       const { id } = (await catalog.objects('*'))[0]!
       const onTapeAt = async () => (await catalog.objects('*'))[0]!.onTapeAt
-      await catalog.sawOnTape([id], at(3))
+      await catalog.sawOnTape([{ id, confirmedAt: at(7) }], at(3))
       expect(await onTapeAt()).toBeNull()
       await catalog.written((await catalog.claim('p', 'assigned', at(4)))!, 'aaaaaaaa', 1, at(5))
       const claim = (await catalog.claim('p', 'written', at(6)))!
       await catalog.confirmed(claim, { direct: true, mover: 2, bytes: 1000, adler32: 'aaaaaaaa' }, at(7))
-      await catalog.sawOnTape([id], at(8))
-      await catalog.sawOnTape([id], at(9))
+      await catalog.sawOnTape([{ id, confirmedAt: at(6) }], at(8)) // of the one before
+      expect(await onTapeAt()).toBeNull()
+      await catalog.sawOnTape([{ id, confirmedAt: at(7) }], at(8))
+      await catalog.sawOnTape([{ id, confirmedAt: at(7) }], at(9))
       expect(await onTapeAt()).toEqual(at(8))
       expect((await catalog.summary(at(10))).pipelines[0]!.verification).toMatchObject({ onTape: 1 })
       await catalog.unconfirm([id])

@@ -34,9 +34,9 @@ interface Found {
  */
 export async function batchesAt(wish: WishAt, movers: Supervisor, signal: AbortSignal): Promise<Wanted> {
   const { answer } = await movers.run<'survey'>({ kind: 'survey', path: wish.path }, anyMover, signal)
-  const { root, zips } = answer
+  const { root, zips, isDirectory } = answer
   const found = zips.flatMap((zip) => ('manifest' in zip ? [objectOf(root, zip)] : []))
-  if (found.length > 0) return ofObjects(newestOf(found, wish), root, zips, wish)
+  if (found.length > 0) return ofObjects(newestOf(found, wish), root, { zips, isDirectory }, wish)
   const [only] = zips
   if (zips.length === 1 && only !== undefined && 'unreadable' in only)
     throw failure('VAULT_IO', only.unreadable, 'Call it again.')
@@ -48,12 +48,17 @@ export async function batchesAt(wish: WishAt, movers: Supervisor, signal: AbortS
   )
 }
 
+/** A dataset in more objects than this is none. */
+const maxParts = 100_000
+
 function objectOf(root: string, { location, manifest }: { location: string; manifest: string }): Found {
   const facts = parseManifest(manifest)!
+  const refuse = refusing(`${root}/${location}`)
+  if (facts.parts > maxParts) throw refuse('ZIP_COUNT', `it says that it is one of ${facts.parts} objects`)
   const names = facts.entries.map(({ did, bytes }) => ({ name: did.name, bytes }))
   checkMemberNames(
     names.map(({ name }) => name),
-    refusing(`${root}/${location}`),
+    refuse,
   )
   const { offsets } = layoutOf(Buffer.byteLength(manifest), names)
   return { location, facts, files: facts.entries.map((entry, index) => ({ entry, offset: offsets[index + 1]! })) }
@@ -77,7 +82,12 @@ function newestOf(found: readonly Found[], { path, generation }: WishAt): readon
   return groups.sort((a, b) => generationOf(b) - generationOf(a) || b.length - a.length)[0]!
 }
 
-function ofObjects(objects: readonly Found[], root: string, zips: Survey['zips'], wish: WishAt): Wanted {
+function ofObjects(
+  objects: readonly Found[],
+  root: string,
+  { zips, isDirectory }: Pick<Survey, 'zips' | 'isDirectory'>,
+  wish: WishAt,
+): Wanted {
   const [{ facts }] = objects as [Found]
   const matches = nameMatcher(wish.files)
   const picked = objects
@@ -91,9 +101,8 @@ function ofObjects(objects: readonly Found[], root: string, zips: Survey['zips']
     const matchesIt = nameMatcher([glob])
     return !picked.some(({ files }) => files.some(({ entry }) => matchesIt(entry.did.name)))
   })
-  const isOneZip = zips.length === 1 && wish.path.endsWith(`/${zips[0]!.location}`)
   const parts = new Set(objects.map(({ facts: { part } }) => part))
-  const missing = isOneZip
+  const missing = !isDirectory
     ? []
     : Array.from({ length: facts.parts }, (_, index) => index + 1).filter((part) => !parts.has(part))
   if (unknown.length > 0 && missing.length === 0)
@@ -117,22 +126,35 @@ function ofObjects(objects: readonly Found[], root: string, zips: Survey['zips']
           order: (to) => fetchOrder({ object: { location, closedAt }, files }, place, to),
         }
       }),
-      ...(isComplete ? [] : missing.map((part) => missingPart(part, facts.parts, zips))),
+      ...(isComplete
+        ? []
+        : missing.map((part): Batch => {
+            const names = [`part ${part} of ${facts.parts}`]
+            return { object: '', names, outcome: 'unreadable', why: 'no object there says that it is it' }
+          })),
+      ...(isComplete || (wish.generation !== null && missing.length === 0) ? [] : unusable(zips)),
     ],
     notes: [],
   }
 }
 
-/** A part whose object cannot be used for what it is, if there is one that could be it. */
-function missingPart(part: number, parts: number, zips: Survey['zips']): Batch {
-  const damaged = zips.flatMap((zip) =>
-    'difference' in zip ? [`${zip.location}: ${zip.difference}`] : 'unreadable' in zip ? [zip.unreadable] : [],
-  )
-  const outcome = zips.some((zip) => 'difference' in zip) ? 'mismatch' : 'unreadable'
-  const why =
-    damaged.length === 0 ? 'its object is not there' : `no object there says that it is it; ${damaged.join('; ')}`
-  return { object: '', names: [`part ${part} of ${parts}`], outcome, why }
-}
+/** Zips that cannot say what they are: one of them may be of a newer generation, or a part that is missing. */
+const unusable = (zips: Survey['zips']): readonly Batch[] =>
+  zips.flatMap((zip): Batch[] => {
+    const { location } = zip
+    if ('difference' in zip)
+      return [
+        {
+          object: location,
+          names: [location],
+          outcome: 'mismatch',
+          why: `what it holds is not known: ${zip.difference}`,
+        },
+      ]
+    if ('unreadable' in zip)
+      return [{ object: location, names: [location], outcome: 'unreadable', why: zip.unreadable }]
+    return []
+  })
 
 /** A zip that another program made, or whose manifest is damaged. */
 function ofOther(zip: Survey['zips'][number], root: string, { files: names }: WishAt): Wanted {

@@ -33,7 +33,8 @@ export async function* throughTape(
   terminal: QuietTerminal,
   signal: AbortSignal,
 ): AsyncGenerator<Batch, void> {
-  const onTape = await onTapeOnly(batches.filter(mayBeOnTape), movers, signal)
+  // What cannot be asked about is read, and waited for.
+  const onTape = await onTapeOnly(batches.filter(mayBeOnTape), movers, signal).catch(unlessOfSite(new Set<Askable>()))
   if (onTape.size === 0) {
     yield* batches
     return
@@ -72,7 +73,9 @@ async function* arrivals(
     showLine?.(`waiting for ${plural(left.length, 'object')} from tape, asked for ${agoText(since, now())}`)
     await sleep(pause, undefined, { signal }).catch(() => undefined)
     if (signal.aborted) throw interrupted()
-    const still = await onTapeOnly(left, movers, signal)
+    // Before the probe: who finds that an object has arrived ends its recall.
+    const asked = memory === null ? null : new Set((await memory.recalls()).map(({ object }) => object.id))
+    const still = await onTapeOnly(left, movers, signal).catch(unlessOfSite(new Set(left)))
     const here = left.filter((each) => !still.has(each))
     pause = here.length > 0 ? firstPauseMs : Math.min(2 * pause, longestPauseMs)
     await memory?.endRecalls(
@@ -82,8 +85,7 @@ async function* arrivals(
     )
     yield* here
     left = [...still]
-    if (memory === null) continue
-    const asked = new Set((await memory.recalls()).map(({ object }) => object.id))
+    if (memory === null || asked === null) continue
     yield* left.filter(({ known }) => !asked.has(known.id)).map((each) => unread(each, 'its recall was cancelled'))
     left = left.filter(({ known }) => asked.has(known.id))
     const problem = await askFor(left, memory, movers, now(), signal)
@@ -96,6 +98,18 @@ async function* arrivals(
 const askedFor = ({ object, names }: Askable): Batch => ({
   ...{ object, names, outcome: 'recalled', why: 'it is on tape, and was asked for' },
 })
+/** What ails single objects, or the probe, keeps nothing from being read. */
+const unlessOfSite =
+  <T>(instead: T) =>
+  (error: unknown): T => {
+    if (
+      error instanceof TapeRseError &&
+      ['RESIDENCY_FAILED', 'VAULT_IO', 'MOVER_STALLED', 'MOVER_DIED'].includes(error.code)
+    )
+      return instead
+    throw error
+  }
+
 const unread = ({ object, names }: Askable, why: string): Batch => ({ object, names, outcome: 'unreadable', why })
 
 /** Those of which the bytes are on tape and nowhere else. */

@@ -60,6 +60,7 @@ export function destination(root: string): Destination {
   function pathOf(name: string): string {
     if (name.split('/').some((component) => component === '' || component === '.' || component === '..'))
       throw new Unwritable(`its name leads out of ${root}`)
+    if (/\.tape-rse\.part$/u.test(name)) throw new Unwritable('its name is that of a file that is not finished')
     return join(root, name)
   }
 
@@ -140,6 +141,10 @@ function openDraft(path: string, part: string): Draft {
     },
     publish(overwrite) {
       if (kept > end) call('cut', part, () => ftruncateSync(fd, end))
+      const { ino, dev } = call('stat', part, () => fstatSync(fd))
+      const named = call('stat', part, () => lstatSync(part, { throwIfNoEntry: false }))
+      if (named?.ino !== ino || named.dev !== dev)
+        throw new Unwritable(`${part} is another's now: two of these commands write to one place`)
       call('close', part, close)
       if (overwrite) call('rename', part, () => renameSync(part, path))
       else giveName(part, path)
@@ -155,27 +160,56 @@ function openDraft(path: string, part: string): Draft {
   }
 }
 
+/**
+ * Begins a draft, or goes on with one that was left. What is no file, or has another name as well, was left between getting its name and
+ * losing this one, or by somebody else: it is not written into.
+ */
 function createOrOpen(part: string): { readonly fd: number; readonly kept: number } {
   const flags = constants.O_RDWR | nofollow
-  try {
-    return { fd: openSync(part, flags | constants.O_CREAT | constants.O_EXCL, 0o666), kept: 0 }
-  } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') throw error
-    const fd = openSync(part, flags)
-    return { fd, kept: fstatSync(fd).size }
+  for (;;) {
+    try {
+      return { fd: openSync(part, flags | constants.O_CREAT | constants.O_EXCL, 0o666), kept: 0 }
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error
+    }
+    const left = lstatSync(part, { throwIfNoEntry: false })
+    if (left === undefined) continue
+    if (left.isDirectory()) throw new Unwritable(`${part} is a directory`)
+    if (left.isFile() && left.nlink === 1) {
+      const fd = openSync(part, flags | constants.O_NONBLOCK)
+      const { nlink, size, ino } = fstatSync(fd)
+      if (nlink === 1 && ino === left.ino) return { fd, kept: size }
+      closeSync(fd)
+    }
+    unlinkSync(part)
   }
 }
 
-/** A link fails where a name is taken; a rename would replace what has it. Some file systems have no links. */
+/** Errors by which a file system says that it has no links. */
+const noLinks: readonly string[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']
+
+/** A link fails where a name is taken; a rename would replace what has it. */
 function giveName(part: string, path: string): void {
   try {
     linkSync(part, path)
   } catch (error) {
-    if (errnoOf(error) === 'EEXIST' || at(path) !== 'nothing') throw new Unwritable(`${path} has appeared meanwhile`)
-    call('rename', part, () => renameSync(part, path))
-    return
+    const errno = errnoOf(error)
+    if (errno === 'EEXIST' && !call('stat', path, () => isSame(part, path)))
+      throw new Unwritable(`${path} has appeared meanwhile`)
+    if (errno !== 'EEXIST') {
+      if (!noLinks.includes(errno ?? '')) throw new Unwritable(`cannot link ${path}: ${errno ?? String(error)}`)
+      if (at(path) !== 'nothing') throw new Unwritable(`${path} has appeared meanwhile`)
+      call('rename', part, () => renameSync(part, path))
+      return
+    }
   }
   call('remove', part, () => unlinkSync(part))
+}
+
+/** An answer may have been lost, and the call made again. */
+function isSame(a: string, b: string): boolean {
+  const [one, other] = [a, b].map((path) => lstatSync(path, { throwIfNoEntry: false }))
+  return one !== undefined && one.ino === other?.ino && one.dev === other.dev
 }
 
 /** The destination itself may be a link, and is made with what is above it. */

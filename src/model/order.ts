@@ -271,6 +271,8 @@ export interface SurveyOrder {
 export interface Survey {
   /** Of the zips. */
   readonly root: string
+  /** The path is that of a directory, or a link to one. */
+  readonly isDirectory: boolean
   readonly zips: readonly ({ readonly location: string } & (
     | { readonly manifest: string }
     | { readonly foreign: string }

@@ -24,7 +24,7 @@ import type {
   VaultSettings,
 } from '../model/order.ts'
 import type { Beat, Format, SourceFile } from '../pack/format.ts'
-import type { ObjectReader, ReadingVault, Vault } from '../vault/vault.ts'
+import type { ObjectReader, ReadingVault, Vault, ZipsAt } from '../vault/vault.ts'
 import { examineObjects } from './examine.ts'
 import { fetchFiles } from './fetch.ts'
 import { survey } from './survey.ts'
@@ -38,7 +38,7 @@ export interface MoverAdapters {
   /** The same place, only to be read. */
   readonly readingVault: (settings: ReadingSettings) => ReadingVault
   /** The zips at a path that a person gave; null: nothing is there. */
-  readonly zipsAt: (path: string) => { readonly root: string; readonly names: readonly string[] } | null
+  readonly zipsAt: (path: string) => ZipsAt | null
   /** Opens sources whose real path lies below `root`. */
   readonly openSource: (root: string) => (path: string) => SourceFile
   /** What is wrong with any of these files, without reading them. `looking` is told of each before it is looked at. */
@@ -65,7 +65,7 @@ export function execute(
   if (order.kind === 'verify') return verify(order, adapters.readingVault(order.vault), adapters.format, beat)
   if (order.kind === 'list') return list(order, adapters.readingVault(order.vault), beat)
   if (order.kind === 'examine') return examineObjects(order, adapters.readingVault(order.vault), adapters.format, beat)
-  if (order.kind === 'residency') return residency(order, adapters.readingVault(order.vault))
+  if (order.kind === 'residency') return residency(order, adapters.readingVault(order.vault), beat)
   if (order.kind === 'recall') return recall(order, adapters.readingVault(order.vault))
   if (order.kind === 'extract') return extract(order, adapters, beat)
   if (order.kind === 'survey') return survey(order, adapters, beat)
@@ -269,8 +269,8 @@ const list = ({ directories }: ListOrder, vault: ReadingVault, beat: Beat) => ({
   }),
 })
 
-const residency = ({ probe, locations }: ResidencyOrder, vault: ReadingVault) => ({
-  states: vault.residency(probe, locations),
+const residency = ({ probe, locations }: ResidencyOrder, vault: ReadingVault, beat: Beat) => ({
+  states: vault.residency(probe, locations, () => beat(0)),
 })
 
 function recall({ command, locations }: RecallOrder, vault: ReadingVault): Recalled {

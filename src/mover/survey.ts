@@ -1,12 +1,12 @@
 import { ERRORS, TapeRseError } from '../model/errors.ts'
 import type { ReadingSettings, Survey, SurveyOrder } from '../model/order.ts'
 import type { Beat, Format } from '../pack/format.ts'
-import type { ReadingVault } from '../vault/vault.ts'
+import type { ReadingVault, ZipsAt } from '../vault/vault.ts'
 import { objectMissing } from './fetch.ts'
 
 /** What it looks with. */
 interface Sight {
-  readonly zipsAt: (path: string) => { readonly root: string; readonly names: readonly string[] } | null
+  readonly zipsAt: (path: string) => ZipsAt | null
   readonly readingVault: (settings: ReadingSettings) => ReadingVault
   readonly format: Format
 }
@@ -15,9 +15,9 @@ interface Sight {
 export function survey({ path }: SurveyOrder, { zipsAt, readingVault, format }: Sight, beat: Beat): Survey {
   const found = zipsAt(path)
   if (found === null) throw objectMissing(path)
-  const { root, names } = found
+  const { root, names, isDirectory } = found
   const vault = readingVault({ root, mount: null })
-  return { root, zips: names.map((location) => ({ location, ...look(location, vault, format, beat) })) }
+  return { root, isDirectory, zips: names.map((location) => ({ location, ...look(location, vault, format, beat) })) }
 }
 
 function look(

@@ -60,9 +60,9 @@ const watchedReading = (vault: ReadingVault, root: string, note: Note): ReadingV
     const reader = vault.openWhole(location)
     return reader === null ? null : watchedReader(reader, told)
   },
-  residency(probe, locations) {
+  residency(probe, locations, beat) {
     note('ask about', `${root}/${locations[0] ?? ''}`, root)
-    return vault.residency(probe, locations)
+    return vault.residency(probe, locations, beat)
   },
   recall(command, locations) {
     note('recall', `${root}/${locations[0] ?? ''}`, root)

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
+import { deflateRawSync } from 'node:zlib'
 import { TapeRseError } from '../model/errors.ts'
 import { buildZip, type BuiltMember } from '../testing/zip-builder.ts'
 import type { RangeInput, ZipMember } from './format.ts'
@@ -143,6 +144,21 @@ describe('any zip', () => {
     expect(format.directory(input, 'it', idle)).toHaveLength(2000)
     expect(reads.length).toBeLessThanOrEqual(3)
   })
+
+  test.each([[10], [3_000_000]])(
+    'with %i bytes behind what is deflated says so, and gives what follows',
+    async (behind) => {
+      const packed = Buffer.concat([deflateRawSync('content'), Buffer.alloc(behind)])
+      const zip = buildZip([
+        { name: 'a', content: 'content', deflate: true, packed },
+        { name: 'b', content: 'b' },
+      ])
+      expect(await unpack(zip)).toMatchObject([
+        { name: 'a', difference: expect.stringContaining('ends before its packed bytes') as never },
+        { name: 'b', difference: null },
+      ])
+    },
+  )
 
   test('that would fill a disk from little is refused', () => {
     const packed = Buffer.alloc(2 * 1024 * 1024)

@@ -17,7 +17,7 @@ const locatorBytes = 20
 
 /** Beyond these, to hold the directory in memory is no longer cheap. */
 const maxDirectoryBytes = 256 * 1024 * 1024
-const maxMembers = 4_000_000
+const maxMembers = 1_500_000
 
 /** Deflate makes at most 1032 bytes of one (RFC 1951: 258 bytes of two bits). */
 const maxInflation = 1032

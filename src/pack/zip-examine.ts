@@ -12,7 +12,7 @@ import { readAhead, type Stream } from './zip-stream.ts'
 import { headOf, maxHeaderBytes } from './zip-write.ts'
 
 /** More than any manifest has: beyond it, what looks like one is none. */
-const maxManifestBytes = 1024 * 1024 * 1024
+const maxManifestBytes = 256 * 1024 * 1024
 
 /**
  * Reads the manifest and the directory of an object, and nothing between them, and compares the directory, the records behind it and the

@@ -137,6 +137,9 @@ function takeAll(blocks: Iterable<Buffer>, take: (part: Buffer) => boolean): nul
   return null
 }
 
+/** Errors by which a stream says that it has ended, and there was more to come. */
+const endedEarly: readonly string[] = ['ERR_STREAM_PREMATURE_CLOSE', 'ERR_TRAILING_JUNK_AFTER_STREAM_END']
+
 /** Returns why it cannot be inflated to its end, or null. */
 async function inflate(
   blocks: Iterable<Buffer>,
@@ -165,6 +168,7 @@ async function inflate(
   } catch (error) {
     if (tooMuch.signal.aborted) return null
     const code = errnoOf(error) ?? ''
+    if (endedEarly.includes(code)) return 'it ends before its packed bytes do'
     if (!code.startsWith('Z_')) throw error
     return `it cannot be inflated (${code})`
   }

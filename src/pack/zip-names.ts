@@ -3,6 +3,9 @@ import { memberText, type Refuse } from './zip-refusal.ts'
 
 const maxComponentBytes = 255
 const maxNameBytes = 4095
+const maxComponents = 100
+/** Of all names together: more are held in memory by nobody who means well. */
+const maxDirectories = 2_000_000
 
 /**
  * Refuses names of members that could lead out of a directory, that no file can have, or that two of them share. `refuse` makes the
@@ -21,6 +24,7 @@ export function checkMemberNames(names: readonly string[], refuse: Refuse): void
       const directory = name.slice(0, slash)
       if (directories.has(directory)) break
       directories.add(directory)
+      if (directories.size > maxDirectories) throw refuse('ZIP_UNSUPPORTED', 'it has too many directories')
     }
   }
   for (const name of files)
@@ -35,7 +39,9 @@ function whyUnsafe(name: string): string | null {
   if (name.includes('\\')) return 'it has a backslash'
   if (/[\u0000-\u001f\u007f]/u.test(name)) return 'it has a control character'
   if (Buffer.byteLength(name) > maxNameBytes) return 'it is too long'
-  for (const component of name.split('/')) {
+  const components = name.split('/')
+  if (components.length > maxComponents) return 'it has too many components'
+  for (const component of components) {
     if (component === '..' || component === '.') return 'it has a component that leads elsewhere'
     if (component === '') return 'it has an empty component'
     if (Buffer.byteLength(component) > maxComponentBytes) return 'one of its components is too long'

@@ -107,8 +107,9 @@ async function withObjects(p: Pipeline, ready: readonly Ready[], signal: AbortSi
 async function onTape(p: Pipeline, ready: readonly Ready[], signal: AbortSignal): Promise<readonly Ready[]> {
   if (p.onTape === 'ignore' || p.tape.probe.kind === 'none') return ready
   const pending = ready.flatMap(({ bundles }) => bundles.filter(({ onTapeAt }) => onTapeAt === null))
+  if (pending.length === 0) return ready
   const seen = await seenOnTape(p, pending, signal)
-  if (p.onTape === 'when-known') return ready
+  if (p.onTape === 'when-known') return lookAgain(p, ready, signal)
   const isThere = ({ id, onTapeAt }: BundleRow) => onTapeAt !== null || seen.has(id)
   const told: Ready[] = []
   for (const target of ready) {
@@ -116,7 +117,19 @@ async function onTape(p: Pipeline, ready: readonly Ready[], signal: AbortSignal)
     if (waiting.length === 0) told.push(target)
     else await setBack(p, target.row, null, notOnTape(target.row, waiting))
   }
-  return told
+  return lookAgain(p, told, signal)
+}
+
+/** To ask about tape may have taken minutes: what was seen of the objects before, and known of them, may not be so any more. */
+async function lookAgain(p: Pipeline, targets: readonly Ready[], signal: AbortSignal): Promise<readonly Ready[]> {
+  if (targets.length === 0) return []
+  const ids = new Set(targets.map(({ row }) => row.id))
+  const now = await p.catalog.ready(p.name, Number.MAX_SAFE_INTEGER, p.now())
+  return withObjects(
+    p,
+    now.filter(({ row }) => ids.has(row.id)),
+    signal,
+  )
 }
 
 /** Where it need not be known, what keeps it from being known keeps nothing else back. */
@@ -137,9 +150,13 @@ async function seenOnTape(
       p.log.warn(`whether objects are on tape is not known: ${problemsOf(error)[0]!.message}`)
       return seen
     }
-    const there = some.filter((_, index) => isOnTape(states[index]!)).map(({ id }) => id)
-    if (there.length > 0) await p.catalog.sawOnTape(there, p.now()) // commit
-    for (const id of there) seen.add(id)
+    const there = some.filter((_, index) => isOnTape(states[index]!))
+    if (there.length > 0)
+      await p.catalog.sawOnTape(
+        there.map(({ id, confirmedAt }) => ({ id, confirmedAt: confirmedAt! })),
+        p.now(),
+      ) // commit
+    for (const { id } of there) seen.add(id)
   }
   return seen
 }

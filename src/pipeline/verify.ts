@@ -47,7 +47,7 @@ export async function verifyObject(
 /** Where the bytes were before they were read. That it is not known keeps nothing from being read. */
 async function sourceOf(
   v: Verifying,
-  { id, pipeline }: ArchivedObject,
+  { id, pipeline, confirmedAt }: ArchivedObject,
   location: string,
   signal: AbortSignal,
 ): Promise<Verification['source']> {
@@ -56,7 +56,7 @@ async function sourceOf(
   const order = { kind: 'residency', vault: v.vaultOf(pipeline), probe, locations: [location] } as const
   try {
     const [state] = (await v.movers.run<'residency'>(order, anyMover, signal)).answer.states
-    if (isOnTape(state!)) await v.catalog.sawOnTape([id], v.now()) // commit
+    if (isOnTape(state!)) await v.catalog.sawOnTape([{ id, confirmedAt: confirmedAt! }], v.now()) // commit
     return state === 'unknown' ? null : state === 'tape' ? 'tape' : 'disk'
   } catch (error) {
     if (!isOfTargets(error)) throw error

@@ -6,7 +6,7 @@ import { vaultCall, vaultFailure, whileStaging } from './failures.ts'
 import { deviceOfRoot, fileAt, openReader } from './hpssfs.ts'
 import { readOwner } from './marker.ts'
 import { recallBy, residencies } from './residency.ts'
-import type { ReadingVault } from './vault.ts'
+import type { ReadingVault, ZipsAt } from './vault.ts'
 
 /** A POSIX mount of HPSS, read by somebody who may not write there. */
 export function hpssfsReading(settings: ReadingSettings): ReadingVault {
@@ -19,11 +19,12 @@ export function hpssfsReading(settings: ReadingSettings): ReadingVault {
       deviceOfRoot(settings)
       return entriesIn(settings.root, directory)
     },
-    residency(probe, locations) {
+    residency(probe, locations, beat) {
       deviceOfRoot(settings)
       return residencies(
         probe,
         locations.map((location) => join(settings.root, location)),
+        beat,
       )
     },
     recall(command, locations) {
@@ -55,12 +56,6 @@ export function hpssfsReading(settings: ReadingSettings): ReadingVault {
   }
 }
 
-/** Zips that a person means by a path, by their names below `root`. */
-export interface ZipsAt {
-  readonly root: string
-  readonly names: readonly string[]
-}
-
 /** One zip, or those right in a directory, but for what a writer has not finished. Links are followed as far as to them; null: nothing is there. */
 export function zipsAt(path: string): ZipsAt | null {
   let real: string
@@ -72,9 +67,9 @@ export function zipsAt(path: string): ZipsAt | null {
     throw vaultFailure('open', path, error)
   }
   const isDirectory = vaultCall('stat', real, () => lstatSync(real)).isDirectory()
-  if (!isDirectory) return { root: dirname(real), names: [basename(real)] }
+  if (!isDirectory) return { root: dirname(real), names: [basename(real)], isDirectory }
   const names = vaultCall('list', real, () => readdirSync(real)).filter((name) => /^[^.].*\.zip$/u.test(name))
-  return { root: real, names: names.sort() }
+  return { root: real, names: names.sort(), isDirectory }
 }
 
 function entriesIn(root: string, directory: string): readonly VaultEntry[] {

@@ -11,12 +11,19 @@ const commandMs = 60_000
 const childProcess = () => process.getBuiltinModule('node:child_process')
 
 /** Where the bytes of these files are, in their order. Nothing is opened: an open may fetch a file from tape. */
-export function residencies(probe: ResidencyProbe, paths: readonly string[]): readonly Residency[] {
+export function residencies(
+  probe: ResidencyProbe,
+  paths: readonly string[],
+  beat: () => void = () => undefined,
+): readonly Residency[] {
   switch (probe.kind) {
     case 'none':
       return paths.map(() => 'unknown')
     case 'xattr':
-      return paths.map((path) => byAttribute(probe.attribute, path))
+      return paths.map((path) => {
+        beat()
+        return byAttribute(probe.attribute, path)
+      })
     case 'command':
       return byCommand(probe.command, paths)
   }
@@ -28,7 +35,8 @@ export function recallBy(command: Command, paths: readonly string[]): void {
 }
 
 function byAttribute(attribute: string, path: string): Residency {
-  const bytes = vaultCall('stat', path, () => lstatSync(path)).size
+  const bytes = vaultCall('stat', path, () => lstatSync(path, { throwIfNoEntry: false }))?.size
+  if (bytes === undefined) return 'unknown' // who wants to read it says that it is gone
   const { spawnSync } = childProcess()
   const args = ['--absolute-names', '--only-values', '--name', attribute, '--', path]
   const { error, status, stdout } = spawnSync('getfattr', args, { timeout: commandMs, killSignal: 'SIGKILL' })

@@ -28,6 +28,13 @@ export interface RangeReader {
   close(): void
 }
 
+/** Zips that a person means by a path, by their names below `root`. */
+export interface ZipsAt {
+  readonly root: string
+  readonly names: readonly string[]
+  readonly isDirectory: boolean
+}
+
 /** A vault that is only read, whoever owns it. Errors are those of `Vault`. */
 export interface ReadingVault {
   /** Id of the catalog that owns it; null: it has no marker. */
@@ -42,7 +49,7 @@ export interface ReadingVault {
    * Where the bytes of published objects are; none of them is opened.
    * @throws TapeRseError RESIDENCY_FAILED
    */
-  residency(probe: ResidencyProbe, locations: readonly string[]): readonly Residency[]
+  residency(probe: ResidencyProbe, locations: readonly string[], beat: () => void): readonly Residency[]
   /**
    * Has objects brought from tape, or not any more, by a command.
    * @throws TapeRseError RECALL_FAILED
