@@ -230,6 +230,73 @@ describe('zipFormat()', () => {
       })
   })
 
+  describe('unpack()', () => {
+    /** Reads files out of a zip; which reads that took, and what came of each file. */
+    function unpack(plan: ObjectPlan, zip: Buffer, wanted: readonly string[]) {
+      const offsets = format.offsets(Buffer.byteLength(plan.manifest), plan.members)
+      const files = plan.members
+        .map((member, index) => ({ ...member, offset: offsets[index]! }))
+        .filter(({ name }) => wanted.includes(name))
+      const reads: number[] = []
+      const input = {
+        bytes: zip.length,
+        readAt: (buffer: Uint8Array, at: number) => {
+          const got = zip.copy(buffer, 0, at, at + buffer.length)
+          reads.push(got)
+          return got
+        },
+      }
+      const got: Record<string, Buffer | string> = {}
+      const receiverOf = ({ name }: { name: string }) => {
+        const parts: Buffer[] = []
+        return {
+          replay: () => 0,
+          restart: idle,
+          write: (part: Buffer) => void parts.push(Buffer.from(part)),
+          end: (difference: string | null) => void (got[name] = difference ?? Buffer.concat(parts)),
+          fail: (error: unknown) => {
+            throw error
+          },
+        }
+      }
+      format.unpack(files, plan.time, input, receiverOf, idle)
+      return { reads, got }
+    }
+    const files = Array.from({ length: 1000 }, (_, index) => ({
+      name: `d/${index}`,
+      content: content(`${index}`, index === 500 ? smallBytes + 77 : index),
+    }))
+    const plan = planOf(files)
+    const { zip } = pack(plan, opener(files))
+    const expected = (names: readonly string[]) =>
+      Object.fromEntries(names.map((name) => [name, files.find((file) => file.name === name)!.content]))
+
+    test('takes one read for one file of many, and one for neighbours', () => {
+      const { reads, got } = unpack(plan, zip, ['d/700'])
+      expect(got).toEqual(expected(['d/700']))
+      expect(reads).toHaveLength(1)
+      expect(unpack(plan, zip, ['d/10', 'd/11', 'd/12']).reads).toHaveLength(1)
+      expect(unpack(plan, zip, ['d/10', 'd/20']).reads).toHaveLength(2)
+    })
+
+    test('gives any files, whichever; what is wrong with one is no other one’s fault', () => {
+      const indexes = fc.uniqueArray(fc.nat({ max: 999 }), { minLength: 1, maxLength: 40 })
+      fc.assert(
+        fc.property(indexes, fc.nat({ max: zip.length - 1 }), fc.integer({ min: 1, max: 255 }), (chosen, at, mask) => {
+          const names = chosen.map((index) => `d/${index}`)
+          const bad = Buffer.from(zip)
+          bad[at]! ^= mask
+          const { got } = unpack(plan, bad, names)
+          const wrong = names.filter((name) => typeof got[name] === 'string')
+          expect(wrong.length).toBeLessThanOrEqual(1)
+          const right = names.filter((name) => !wrong.includes(name))
+          for (const name of right) expect(expected([name])[name]!.equals(got[name] as Buffer)).toBe(true)
+        }),
+        { numRuns: 60 },
+      )
+    })
+  })
+
   test('finds an object whose reads end early', () => {
     const files = [{ name: 'a', content: content('a', 5000) }]
     const plan = planOf(files)
