@@ -112,6 +112,7 @@ function life(): readonly (readonly [name: string, step: (catalog: Catalog) => P
     ['acknowledge what was repaired', async (c) => c.acknowledge([await idOf(c, 'a')], at(10))],
     ['sawOnTape', async (c) => c.sawOnTape([{ id: (await firstOf(c, 'a')).id, confirmedAt: (await firstOf(c, 'a')).confirmedAt! }], at(10))],
     ['recall', async (c) => c.recall([(await firstOf(c, 'a')).id], 'alice@login1', at(10), at(9))],
+    ['recallSent', async (c) => c.recallSent([(await firstOf(c, 'a')).id], at(10))],
     ['recall again', async (c) => c.recall([(await firstOf(c, 'a')).id], 'alice@login1', at(12), at(11))],
     ['endRecalls', async (c) => c.endRecalls([(await firstOf(c, 'a')).id], 'arrived', at(13))],
     ['removing', async (c) => c.removing(await idOf(c, 'a'), at(11))],

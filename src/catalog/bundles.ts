@@ -8,6 +8,9 @@ import { changed, clear, due, nextId } from './transitions.ts'
 
 type Trx = Transaction<Tables>
 
+/** A command that asks for objects takes no longer than this. */
+const unsentMs = 5 * 60_000
+
 /** Everything that happens to bundles, from their location to their proof. */
 export function bundleMethods(db: Db) {
   return {
@@ -204,12 +207,19 @@ export function bundleMethods(db: Db) {
     recall: (bundles: readonly BundleId[], by: string, at: Date, lapsed: Date): Promise<readonly BundleId[]> =>
       db.transaction().execute(async (trx) => {
         const asked: BundleId[] = []
+        const unsent = new Date(at.getTime() - unsentMs).toISOString()
         for (const id of bundles) {
           const open = trx.updateTable('recalls').where('bundle_id', '=', id).where('ended_at', 'is', null)
           await open
             .set({ ended_at: at.toISOString(), outcome: 'lapsed' })
             // By a clock that was ahead it was asked for in the future: nobody knows how long ago that is.
-            .where((eb) => eb.or([eb('asked_at', '<', lapsed.toISOString()), eb('asked_at', '>', at.toISOString())]))
+            .where((eb) =>
+              eb.or([
+                eb('asked_at', '<', lapsed.toISOString()),
+                eb('asked_at', '>', at.toISOString()),
+                eb.and([eb('sent_at', 'is', null), eb('asked_at', '<', unsent)]),
+              ]),
+            )
             .execute()
           const others = trx
             .selectFrom('recalls')
@@ -220,11 +230,18 @@ export function bundleMethods(db: Db) {
           const row = { id: await nextId(trx, 'recalls'), bundle_id: id, asked_at: at.toISOString(), asked_by: by }
           await trx
             .insertInto('recalls')
-            .values({ ...row, ended_at: null, outcome: null })
+            .values({ ...row, sent_at: null, ended_at: null, outcome: null })
             .execute()
           asked.push(id)
         }
         return asked
+      }),
+    recallSent: (bundles: readonly BundleId[], at: Date): Promise<void> =>
+      db.transaction().execute(async (trx) => {
+        for (const id of bundles) {
+          const update = trx.updateTable('recalls').set({ sent_at: at.toISOString() })
+          await update.where('bundle_id', '=', id).where('ended_at', 'is', null).execute()
+        }
       }),
     endRecalls: (bundles: readonly BundleId[], outcome: RecallOutcome, at: Date): Promise<void> =>
       db.transaction().execute(async (trx) => {

@@ -503,9 +503,11 @@ export interface Catalog extends CatalogReader {
   rememberPlace(pipeline: string, place: VaultPlace): Promise<void>
   /**
    * Writes down that objects are going to be asked for from tape; returns those that are to be, because nobody has since `lapsed`: one
-   * request per object.
+   * request per object. Who wrote one down and was stopped before it was sent has asked for nothing: after a few minutes it is made again.
    */
   recall(bundles: readonly BundleId[], by: string, at: Date, lapsed: Date): Promise<readonly BundleId[]>
+  /** The command that asks for these has ended well. */
+  recallSent(bundles: readonly BundleId[], at: Date): Promise<void>
   /** Ends requests; those that have ended already stay as they are. */
   endRecalls(bundles: readonly BundleId[], outcome: RecallOutcome, at: Date): Promise<void>
   /** Objects that were confirmed at these times are known to be on tape. */

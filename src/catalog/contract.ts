@@ -621,9 +621,20 @@ export function catalogContract(name: string, make: () => Promise<Catalog>): voi
         expect(await catalog.recall([a], by, at(4), at(0))).toEqual([a])
       })
 
+      test('asks again for what was written down, and may never have been sent', async () => {
+        const [a] = (await bundles()) as [BundleId]
+        await catalog.recall([a], by, at(1), at(0))
+        expect(await catalog.recall([a], by, at(5), at(0))).toEqual([])
+        expect(await catalog.recall([a], by, at(7), at(0))).toEqual([a])
+        await catalog.recallSent([a], at(7))
+        expect(await catalog.recall([a], by, at(20), at(0))).toEqual([])
+        expect(await catalog.recall([a], by, at(6), at(0))).toEqual([a]) // by a clock that was set back
+      })
+
       test('asks again for what was asked for too long ago', async () => {
         const [a] = (await bundles()) as [BundleId]
         await catalog.recall([a], by, at(1), at(0))
+        await catalog.recallSent([a], at(1))
         expect(await catalog.recall([a], by, at(9), at(1))).toEqual([])
         expect(await catalog.recall([a], by, at(9), at(2))).toEqual([a])
         expect(await open()).toEqual([[a, at(9)]])

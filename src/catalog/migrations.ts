@@ -206,6 +206,7 @@ const tape: Migration = {
         bundle_id BIGINT NOT NULL REFERENCES bundles (id),
         asked_at TEXT NOT NULL,
         asked_by TEXT NOT NULL,
+        sent_at TEXT,
         ended_at TEXT,
         outcome TEXT CHECK (outcome IN ('arrived', 'cancelled', 'failed', 'lapsed')),
         CHECK ((ended_at IS NULL) = (outcome IS NULL))

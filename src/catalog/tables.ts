@@ -145,6 +145,8 @@ export interface RecallTable {
   bundle_id: BundleId
   asked_at: string
   asked_by: string
+  /** When the command that asks had ended well. null: it may never have been called. */
+  sent_at: string | null
   ended_at: string | null
   outcome: RecallOutcome | null
 }

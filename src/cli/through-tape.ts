@@ -10,7 +10,9 @@ import { mayBeOnTape, type Askable, type Batch } from './batch.ts'
 import { agoText, plural } from './format.ts'
 
 /** What recalls are remembered in; null where this user may not write there. */
-type Memory = Pick<Catalog, 'recall' | 'recalls' | 'endRecalls'> & { readonly close: () => Promise<void> }
+type Memory = Pick<Catalog, 'recall' | 'recalls' | 'recallSent' | 'endRecalls'> & {
+  readonly close: () => Promise<void>
+}
 
 /** What has not arrived for so long is asked for again. */
 const lapseMs = 24 * 3_600_000
@@ -147,6 +149,10 @@ async function askFor(
       const order = { vault: { root: place.root, mount: place.mount }, command: recall.command }
       const locations = some.map(({ known }) => known.location)
       await movers.run<'recall'>({ kind: 'recall', ...order, locations }, anyMover, signal) // effect
+      await memory?.recallSent(
+        some.map(({ known }) => known.id),
+        at,
+      ) // commit
       for (const { known } of some) left.delete(known.id)
     }
     return null
