@@ -346,7 +346,7 @@ describeWithEachRucio('tape-rse run', (bed) => {
     expect(move).toMatchObject({ did: { name: 'big' }, doing: 'writing' })
     expect(move!.moved).toBeGreaterThan(0)
     expect(move!.moved).toBeLessThan(move!.bytes)
-    expect((await site.run('status')).out).toMatch(/Moving now:.*big 1 of 1 \| written .*MB\/s/su)
+    expect((await site.run('status')).out).toMatch(/Moving now:.*big 1 of 1 \| written .*B\/s/su)
     movers('SIGCONT')
     await done('big')
   }, 180_000)
