@@ -46,12 +46,14 @@ export async function benchRetrieve(rounds: number): Promise<readonly Result[]> 
     rmSync(site.catalog)
     makeObject(vault, 'many', 100_000, 1024)
     makeObject(vault, 'small', 20_000, 16 * 1024)
+    makeObject(vault, 'medium', 500, 4 * 2 ** 20)
     const large = makeObject(vault, 'large', 4, 256 * 2 ** 20)
     run('rebuild')
     return [
       ...results,
       await benchMember(site, run, rounds),
       await benchWhole('small', '20,000 x 16 KiB', site, run, rounds),
+      await benchWhole('medium', '500 x 4 MiB', site, run, rounds),
       await benchWhole('large', '4 x 256 MiB', site, run, rounds),
       await benchVerify(vault, large, rounds),
     ]
