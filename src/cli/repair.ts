@@ -129,8 +129,13 @@ async function repairOne(
     `it is being repaired: call \`tape-rse repair ${formatDid(row.did)}\` again`,
     terminal.now(),
   )
-  const [telling] = await site.source(pipeline).tellNeed([row.did], signal) // effect
+  const source = site.source(pipeline)
+  const [telling] = await source.tellNeed([row.did], signal) // effect
   if (telling?.told === false) throw telling.error
+  // A proxy may have answered for Rucio: no object is moved while Rucio says done of it.
+  const tag = (await source.describe(row.did, signal))?.tag ?? 'gone'
+  if (tag !== `${pipeline.source.tapeRse}:need`)
+    throw refused(row, `its tag did not become need: it is ${tag}`, 'Call it again.')
   terminal.print(`Rucio says ${pipeline.source.tapeRse}:need of ${formatDid(row.did)}.`)
   for (const { location, attempts } of bad) {
     const { answer } = await site.movers.run<'keepAside'>(

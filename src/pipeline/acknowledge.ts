@@ -219,6 +219,9 @@ async function end(
     })
     const [telling] = await p.source.tellNeed([row.did], signal) // effect
     if (telling?.told === false) throw telling.error
+    // A proxy may have answered for Rucio. Nobody asks any more about what is superseded: so it is seen first.
+    const [now] = await p.source.standing([frozenOf({ row })], true, signal)
+    if (now?.standing === 'changed' && now.told) throw updateLost(row, 'need')
   }
   await p.catalog.supersede(ended, p.now()) // commit
   p.log.warn(`${did} superseded: ${standing.why}; its objects stay`, { did: row.did })
@@ -266,7 +269,7 @@ async function settle(p: Pipeline, told: readonly Ready[], signal: AbortSignal):
         })
     }
     if (round === rounds) {
-      for (const { row } of lost) await setBack(p, row, null, updateLost(row))
+      for (const { row } of lost) await setBack(p, row, null, updateLost(row, 'done'))
       return
     }
     if (lost.length > 0)
@@ -275,14 +278,14 @@ async function settle(p: Pipeline, told: readonly Ready[], signal: AbortSignal):
   }
 }
 
-const updateLost = (row: TargetRow) =>
+const updateLost = (row: TargetRow, wish: 'done' | 'need') =>
   failure(
     'ACKNOWLEDGE_LOST',
-    `Cannot set ${formatDid(row.did)} to done: the tag did not keep it in ${rounds} tries`,
+    `Cannot set ${formatDid(row.did)} to ${wish}: the tag did not keep it${wish === 'done' ? ` in ${rounds} tries` : ''}`,
     'Another client writes metadata of this dataset all the time. It is tried again.',
   )
 
-const frozenOf = ({ row }: Ready): Frozen => ({
+const frozenOf = ({ row }: Pick<Ready, 'row'>): Frozen => ({
   did: row.did,
   closedAt: row.rebuiltAt === null ? row.closedAt! : null,
   length: row.length!,
