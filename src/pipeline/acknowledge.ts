@@ -124,7 +124,7 @@ async function onTape(p: Pipeline, ready: readonly Ready[], signal: AbortSignal)
 async function lookAgain(p: Pipeline, targets: readonly Ready[], signal: AbortSignal): Promise<readonly Ready[]> {
   if (targets.length === 0) return []
   const ids = new Set(targets.map(({ row }) => row.id))
-  const now = await p.catalog.ready(p.name, Number.MAX_SAFE_INTEGER, p.now())
+  const now = await p.catalog.ready(p.name, batch, p.now()) // one that is not among these any more is looked at the next time
   return withObjects(
     p,
     now.filter(({ row }) => ids.has(row.id)),
